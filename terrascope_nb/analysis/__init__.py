@@ -1,0 +1,1 @@
+"""Cube in, cube or table out; no network, no widgets, no product names."""

@@ -1,0 +1,1 @@
+"""Product + area + period become items; an asset becomes something we can open."""

@@ -1,0 +1,1 @@
+"""Items become a lazy Dataset (time, y, x) with physical values."""

@@ -1,0 +1,1 @@
+"""Where, when and on which tile: area of interest, period, places, MGRS."""

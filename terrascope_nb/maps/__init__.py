@@ -1,0 +1,1 @@
+"""Cube or table in, picture out."""

@@ -1,0 +1,1 @@
+"""What Terrascope offers, as data: one TOML table per product."""

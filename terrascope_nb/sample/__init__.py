@@ -1,0 +1,1 @@
+"""A small real archive, so that everything can be tried with no platform and no network."""

@@ -1,0 +1,134 @@
+"""Endpoints and paths: options set in this process, then the environment, then the file, then the default.
+
+The file is ``config.toml`` in the user's configuration folder (``terrascope_nb``); its keys are the fields of
+`Settings`. An environment variable is ``TERRASCOPE_NB_`` and the field's name in capitals; lists are separated by
+``os.pathsep``. Nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+_PREFIX = "TERRASCOPE_NB_"
+_overrides: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def _default_folder(kind: str) -> Path:
+    import platformdirs  # only needed where no folder is configured
+
+    folder = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_config_dir
+    return Path(folder("terrascope_nb", appauthor=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be configured, with the platform's values as defaults."""
+
+    stac_url: str = "https://stac.terrascope.be"
+    """Root of the STAC API (fact base, section C)."""
+    archive_roots: tuple[Path, ...] = (Path("/data/MTDA"),)
+    """The only folders below which a local path of a catalogue is opened."""
+    cache_dir: Path | None = None
+    """Where indexes and the unpacked sample archive are kept; the user's cache folder when None."""
+    config_dir: Path | None = None
+    """Where saved areas are kept; the user's configuration folder when None."""
+    timeout: float = 30.0
+    """Seconds to wait for one answer of a server."""
+    retries: int = 3
+    """How often a request is tried again after a 429, a 5xx or a broken connection."""
+    offline: bool = False
+    """True: never ask a server, use mounts and the sample archive."""
+
+    def cache(self) -> Path:
+        """The cache folder (not created)."""
+        return self.cache_dir or _default_folder("cache")
+
+    def config(self) -> Path:
+        """The configuration folder (not created)."""
+        return self.config_dir or _default_folder("config")
+
+
+def _coerce(name: str, value: Any) -> Any:
+    if name == "archive_roots":
+        parts = value.split(os.pathsep) if isinstance(value, str) else value
+        return tuple(Path(part).expanduser() for part in parts if str(part))
+    if name in {"cache_dir", "config_dir"}:
+        return None if value in (None, "") else Path(value).expanduser()
+    if name == "timeout":
+        return float(value)
+    if name == "retries":
+        return int(value)
+    if name == "offline":
+        return value.strip().lower() in {"1", "true", "yes", "on"} if isinstance(value, str) else bool(value)
+    return str(value)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+
+
+def get_settings() -> Settings:
+    """Return the settings in force now.
+
+    Returns
+    -------
+    Settings
+        Options of this process win over the environment, the environment over the file, the file over the default.
+    """
+    known = {field.name for field in fields(Settings)}
+    config_dir = os.environ.get(_PREFIX + "CONFIG_DIR")
+    file = (Path(config_dir).expanduser() if config_dir else _default_folder("config")) / "config.toml"
+    found = {key: value for key, value in _from_file(file).items() if key in known}
+    for name in known:
+        value = os.environ.get(_PREFIX + name.upper())
+        if value is not None:
+            found[name] = value
+    with _lock:
+        found.update(_overrides)
+    return replace(Settings(), **{name: _coerce(name, value) for name, value in found.items()})
+
+
+def set_options(**options: Any) -> None:
+    """Set options for this process; `None` gives an option back to the environment and the file.
+
+    Raises
+    ------
+    TypeError
+        An option is not a field of `Settings`; the message lists them.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in options:
+        if name not in known:
+            raise TypeError(f"{name!r} is no option of terrascope_nb; there are: {', '.join(known)}")
+    with _lock:
+        for name, value in options.items():
+            if value is None:
+                _overrides.pop(name, None)
+            else:
+                _overrides[name] = value
+
+
+@contextmanager
+def options(**changed: Any) -> Iterator[Settings]:
+    """Set options for a ``with`` block only (process-wide while it lasts)."""
+    with _lock:
+        before = dict(_overrides)
+    set_options(**changed)
+    try:
+        yield get_settings()
+    finally:
+        with _lock:
+            _overrides.clear()
+            _overrides.update(before)
