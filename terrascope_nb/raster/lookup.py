@@ -1,0 +1,106 @@
+"""Which pixel of a file holds the centre of each pixel of a grid."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.raster.grid import PixelGrid, same_crs
+
+_STEP = 16
+"""Pixels between two exactly transformed points; in between the position is interpolated."""
+_TOLERANCE = 0.02
+"""Largest error of the interpolation, in file pixels, before every point is transformed exactly."""
+
+
+@functools.lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> Any:
+    import pyproj  # only for grids of two coordinate systems
+
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def _positions(grid: PixelGrid, file_grid: PixelGrid, rows: Any, cols: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Fractional (row, column) in the file of points at fractional (row, column) of the grid."""
+    a, b, c, d, e, f = grid.transform
+    x = c + a * cols + b * rows
+    y = f + d * cols + e * rows
+    if not same_crs(grid.crs, file_grid.crs):
+        # A new Transformer per thread is not needed: pyproj's are thread-safe since 3.1 (a context per thread).
+        x, y = _transformer(grid.crs, file_grid.crs).transform(x, y)
+    a, b, c, d, e, f = file_grid.transform
+    determinant = a * e - b * d
+    dx, dy = x - c, y - f
+    return (a * dy - d * dx) / determinant, (e * dx - b * dy) / determinant
+
+
+@functools.lru_cache(maxsize=6)
+def centre_indices(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return row and column in the file of every grid pixel's centre.
+
+    Parameters
+    ----------
+    grid, file_grid : PixelGrid
+        Where from and where to.
+    whole : bool
+        True gives int32 pixel indices (they may lie outside the file), False fractional positions.
+
+    Returns
+    -------
+    tuple of two arrays with the grid's shape. Kept for the last six pairs, since every date and band of a cube
+    asks for the same; do not write into them.
+    """
+    rows, cols = grid.shape
+    row_axis, col_axis = np.arange(rows) + 0.5, np.arange(cols) + 0.5
+    if same_crs(grid.crs, file_grid.crs) and grid.is_north_up and file_grid.is_north_up:
+        row_position, _ = _positions(grid, file_grid, row_axis, np.zeros(rows))
+        _, col_position = _positions(grid, file_grid, np.zeros(cols), col_axis)
+        found = np.broadcast_to(row_position[:, None], grid.shape), np.broadcast_to(col_position[None, :], grid.shape)
+    else:
+        found = _interpolated(grid, file_grid, row_axis, col_axis)
+    if not whole:
+        return found
+    # A point that cannot be transformed lies nowhere.
+    return tuple(  # type: ignore[return-value]
+        np.floor(np.where(np.isfinite(p) & (np.abs(p) < 2**30), p, -1)).astype("int32") for p in found
+    )
+
+
+def _interpolated(
+    grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any], col_axis: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Transform a lattice exactly, interpolate between, and check the middles of the lattice's cells."""
+    exact = functools.partial(_positions, grid, file_grid)
+    if min(grid.shape) > 2 * _STEP:
+        lattice_rows, lattice_cols = _lattice(grid.shape[0]), _lattice(grid.shape[1])
+        on_lattice = exact(*np.meshgrid(lattice_rows, lattice_cols, indexing="ij"))
+        middle_rows = (lattice_rows[1:] + lattice_rows[:-1]) / 2
+        middle_cols = (lattice_cols[1:] + lattice_cols[:-1]) / 2
+        middles = exact(*np.meshgrid(middle_rows, middle_cols, indexing="ij"))
+        means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
+        worst = max(float(np.max(np.abs(mean - middle))) for mean, middle in zip(means, middles, strict=True))
+        if worst < _TOLERANCE:  # False for NaN and inf too
+            return tuple(  # type: ignore[return-value]
+                _bilinear(p, lattice_rows, lattice_cols, row_axis, col_axis) for p in on_lattice
+            )
+    return exact(*np.meshgrid(row_axis, col_axis, indexing="ij"))
+
+
+def _lattice(pixels: int) -> NDArray[Any]:
+    cells = -(-pixels // _STEP)
+    return np.linspace(0.0, pixels, cells + 1)
+
+
+def _bilinear(
+    values: NDArray[Any], at_rows: NDArray[Any], at_cols: NDArray[Any], rows: NDArray[Any], cols: NDArray[Any]
+) -> NDArray[Any]:
+    """Interpolate a lattice on the outer product of rows and cols."""
+    row_cell = np.clip(np.searchsorted(at_rows, rows, side="right") - 1, 0, len(at_rows) - 2)
+    col_cell = np.clip(np.searchsorted(at_cols, cols, side="right") - 1, 0, len(at_cols) - 2)
+    row_part = (rows - at_rows[row_cell]) / (at_rows[row_cell + 1] - at_rows[row_cell])
+    col_part = (cols - at_cols[col_cell]) / (at_cols[col_cell + 1] - at_cols[col_cell])
+    along = values[:, col_cell] * (1 - col_part) + values[:, col_cell + 1] * col_part
+    return along[row_cell] * (1 - row_part)[:, None] + along[row_cell + 1] * row_part[:, None]
