@@ -3,6 +3,7 @@
     TerrascopeError
     ├── UnknownProductError      (LookupError)    no product of that name
     ├── UnknownBandError         (LookupError)    the product has no such band
+    ├── UnknownIndexError        (LookupError)    no spectral index of that name
     ├── UnknownEncodingError     (ValueError)     nobody states scale, offset or nodata
     ├── TableError               (ValueError)     a product table contradicts itself
     ├── UnreadableNameError      (ValueError)     a file or folder name nobody documented
@@ -20,6 +21,7 @@
     │   └── UntrustedPathError   (PermissionError) outside the archive roots
     ├── NotLoadableError         (TypeError)      searchable, but not a grid of pixels
     ├── GridError                (ValueError)     no pixel grid fits what was asked
+    ├── CubeError                (ValueError)     a cube that is not fit for what was asked
     ├── MaskError                (ValueError)     a mask that cannot be made
     ├── MemoryBudgetError        (MemoryError)    larger than the memory that is ours
     ├── ExportError              (OSError)        a result could not be written whole
@@ -65,6 +67,10 @@ class UnknownProductError(TerrascopeError, LookupError):
 
 class UnknownBandError(TerrascopeError, LookupError):
     """The product has no such band."""
+
+
+class UnknownIndexError(TerrascopeError, LookupError):
+    """No spectral index of that name."""
 
 
 class UnknownEncodingError(TerrascopeError, ValueError):
@@ -133,6 +139,10 @@ class NotLoadableError(TerrascopeError, TypeError):
 
 class GridError(TerrascopeError, ValueError):
     """No pixel grid fits what was asked."""
+
+
+class CubeError(TerrascopeError, ValueError):
+    """A cube that is not fit for what was asked of it."""
 
 
 class MaskError(TerrascopeError, ValueError):
