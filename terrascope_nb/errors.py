@@ -14,7 +14,8 @@
     ├── CatalogueError                            a catalogue did not do what was asked
     │   ├── CatalogueUnreachableError (OSError)   no answer, or a server error after retries
     │   ├── CatalogueReplyError  (ValueError)     an answer that is not what it should be
-    │   └── NothingFoundError    (LookupError)    no item where one is needed
+    │   ├── NothingFoundError    (LookupError)    no item where one is needed
+    │   └── FilterError          (ValueError)     a CQL2 expression that cannot be read or applied
     ├── AccessError                               a file cannot be opened
     │   ├── AssetUnreachableError (OSError)       missing here and over HTTPS
     │   ├── CorruptAssetError    (OSError)        there, but damaged
@@ -115,6 +116,10 @@ class CatalogueReplyError(CatalogueError, ValueError):
 
 class NothingFoundError(CatalogueError, LookupError):
     """No item where at least one is needed."""
+
+
+class FilterError(CatalogueError, ValueError):
+    """A CQL2 expression that cannot be read or applied."""
 
 
 class AccessError(TerrascopeError):
