@@ -25,6 +25,8 @@ class FlagClass:
     """What a person reads."""
     color: str | None = None
     """``#rrggbb``, or None where no source gives one."""
+    aliases: tuple[str, ...] = ()
+    """Other names sources give the same class, also accepted in ``mask=[...]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class Style:
     """Lower end of the colour bar, physical."""
     vmax: float | None = None
     """Upper end of the colour bar, physical."""
+    decibel: bool = False
+    """True: drawn as ``10 * log10(value)``; ``vmin`` and ``vmax`` stay in the physical (linear) unit."""
     source: str = ""
     """Where range and colours come from."""
 
@@ -136,9 +140,13 @@ class Variant:
     """One collection of a product: a version, a cadence or a resolution."""
 
     collection: str
-    """STAC collection id (case sensitive)."""
+    """STAC collection id (case sensitive); where none is known, the oldest name there is (see ``in_stac``)."""
+    in_stac: bool = True
+    """False: no STAC collection of this id is known; it lives in the older catalogues or on disk only."""
     opensearch: str | None = None
     """URN in the older catalogue."""
+    other_ids: tuple[str, ...] = ()
+    """Other collection ids it was seen under, e.g. with underscores."""
     legacy_types: tuple[str, ...] = ()
     """Product types of the oldest catalogue, e.g. ``CGS_S2_FAPAR_10M``."""
     resolution: str | None = None
@@ -213,7 +221,9 @@ class Product:
             if band.name.lower() == wanted:
                 return band
         for band in self.bands:
-            if wanted in {n.lower() for n in (band.common_name or "", band.asset_key, *band.aliases, *band.file_content)}:
+            if wanted in {
+                n.lower() for n in (band.common_name or "", band.asset_key, *band.aliases, *band.file_content)
+            }:
                 return band
         for missing, why in self.missing_bands.items():
             if missing.lower() == wanted:
