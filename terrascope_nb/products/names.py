@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import PurePath
 
 from terrascope_nb.errors import UnreadableNameError
-from terrascope_nb.products.name_grammars import GRAMMARS, Grammar, Parts, write_stamp
+from terrascope_nb.products.grammars import GRAMMARS, Grammar
+from terrascope_nb.products.grammars.parts import Parts, write_stamp
+from terrascope_nb.products.registry import product_of_collection
+from terrascope_nb.products.version_order import version_key
 
 __all__ = ["Name", "build_name", "parse_name", "parse_path", "stac_id_of", "version_key"]
 
@@ -18,23 +20,12 @@ _BY_PREFIX: dict[str, tuple[Grammar, ...]] = {
     prefix: tuple(g for g in GRAMMARS if prefix in g.prefixes) for grammar in GRAMMARS for prefix in grammar.prefixes
 }
 _BY_KIND: dict[str, Grammar] = {grammar.kind: grammar for grammar in GRAMMARS}
+_DATED_BY_LAST = frozenset(grammar.kind for grammar in GRAMMARS if grammar.dated_by_last)
 
 # File content -> asset key, where they differ (STAC item S2C_20260807T104621_31TCN_TOC_V220).
 _BAND_OF_CONTENT = {"SCENECLASSIFICATION": "SCL"}
 _SEVERAL_BANDS = frozenset({"RADIOMETRY", "GEOMETRY", "CGS"})
 _RASTERS = frozenset({"tif", "tiff", "jp2", "nc", "hdf5"})
-
-# Sentinel-2 product -> resolutions on offer in metres; () = the item id carries none. Source: OpenSearch answer
-# "S2 collections, format and resolution", STAC ids S2A_20250516T104651_31UFS_NDVI_10M_V210, ..._31TCN_TOC_V220.
-_S2_RESOLUTIONS: dict[str, tuple[int, ...]] = {
-    "TOC": (),
-    "NDVI": (10,),
-    "FAPAR": (10, 20),
-    "FCOVER": (10, 20),
-    "LAI": (10, 20),
-    "CCC": (20,),
-    "CWC": (20,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ class Name:
         """The moment that dates the item, UTC; of a coherence pair the second one, as its folder does."""
         if not self.datetimes:
             return None
-        return self.datetimes[-1] if self.part("dated") == "last" else self.datetimes[0]
+        return self.datetimes[-1] if self.kind in _DATED_BY_LAST else self.datetimes[0]
 
     @property
     def band(self) -> str | None:
@@ -111,7 +102,19 @@ class Name:
     @property
     def item_id(self) -> str | None:
         """The STAC id of the item it belongs to, None where name and folders do not tell."""
-        return _item_id(self)
+        grammar = _BY_KIND.get(self.kind)
+        return grammar.item(self) if grammar else None
+
+    @property
+    def collection(self) -> str | None:
+        """The STAC collection id, None where there is none or the name does not tell."""
+        grammar = _BY_KIND.get(self.kind)
+        return grammar.collection(self) if grammar else None
+
+    @property
+    def product_id(self) -> str | None:
+        """Our product id, ``s2-ndvi``, None where no table has the collection."""
+        return _product_id(self.collection) if self.collection else None
 
     def part(self, key: str) -> str:
         """One of `parts`, or the empty string."""
@@ -119,6 +122,12 @@ class Name:
             if have == key:
                 return value
         return ""
+
+
+@lru_cache(maxsize=256)
+def _product_id(collection: str) -> str | None:
+    product = product_of_collection(collection)
+    return product.id if product else None
 
 
 def parse_name(text: str) -> Name:
@@ -152,7 +161,7 @@ def parse_name(text: str) -> Name:
             try:
                 return Name(kind=grammar.kind, **grammar.read(match))
             except ValueError as error:
-                raise _unreadable(text, f"its date is impossible ({error})") from None
+                raise _unreadable(text, f"it fits the form but is impossible ({error})") from None
     raise _unreadable(text, "it follows none of the documented grammars")
 
 
@@ -194,7 +203,7 @@ def build_name(name: Name) -> str:
         text = grammar.write(name)
     except (IndexError, KeyError) as error:
         raise UnreadableNameError(
-            f"cannot write a name of kind {name.kind!r}: it lacks a mission or a date, as in {grammar.example}",
+            f"cannot write a name of kind {name.kind!r}: a piece is missing; a whole one is {grammar.example}",
             text="",
             reason=str(error),
         ) from None
@@ -230,20 +239,19 @@ def parse_path(path: str | PurePath) -> Name:
     >>> scl.product, scl.band, scl.item_id
     ('NDVI', 'SCL', 'S2A_20200507T104031_31UGS_NDVI_10M_V210')
     """
-    folder_text, _, file_text = str(path).replace("\\", "/").rstrip("/").rpartition("/")
-    name = parse_name(file_text)
+    folder_text, _, last = str(path).replace("\\", "/").rstrip("/").rpartition("/")
+    if _SUB_FOLDER.fullmatch(last):
+        folder, sub, notes = _read_folders(f"{folder_text}/{last}")
+        if folder is None:
+            raise _unreadable(str(path), f"{last} stands in no product folder")
+        return replace(folder, item_resolution=sub, notes=notes)
+    name = parse_name(last)
     folder, sub, notes = _read_folders(folder_text)
     if folder is None:
-        day_notes = tuple(note for note in _day_notes(folder_text, name))
-        return replace(name, notes=day_notes) if day_notes else name
+        notes = tuple(_day_notes(folder_text, name))
+        return replace(name, notes=notes) if notes else name
     notes = (*notes, *_disagreements(folder, name))
-    product = name.product or folder.product
-    if product != folder.product and folder.product is not None:
-        notes = (*notes, f"the folder says product {folder.product}, the file {product}")
-    item_resolution = sub or folder.resolution
-    if product == name.product and not notes and item_resolution is None:
-        return name
-    return replace(name, product=product, item_resolution=item_resolution, notes=notes)
+    return replace(name, product=name.product or folder.product, item_resolution=sub or folder.resolution, notes=notes)
 
 
 @lru_cache(maxsize=4096)
@@ -251,7 +259,7 @@ def _read_folders(text: str) -> tuple[Name | None, int | None, tuple[str, ...]]:
     """Product folder, resolution of the sub-folder and contradictions among the folders themselves."""
     above, _, last = text.rpartition("/")
     sub = None
-    if re.fullmatch(r"[0-9]{2}M", last, re.ASCII):
+    if _SUB_FOLDER.fullmatch(last):
         sub = int(last[:2])
         above, _, last = above.rpartition("/")
     try:
@@ -272,25 +280,24 @@ def _read_folders(text: str) -> tuple[Name | None, int | None, tuple[str, ...]]:
     return folder, sub, tuple(notes)
 
 
-_DAY = re.compile(r"(?:^|/)(?:([0-9]{4})/([0-9]{2})(?:/([0-9]{2}))?|([0-9]{8}))$", re.ASCII)
+_DAY = re.compile(r"(?:^|/)(?:((?:19|20)[0-9]{2})(?:/([0-9]{2})(?:/([0-9]{2}))?)?|([0-9]{8}))$")
+_SUB_FOLDER = re.compile(r"[0-9]{2}M")
 
 
 def _day_notes(folder: str, name: Name) -> list[str]:
     match = _DAY.search(folder)
     if match is None or name.datetime is None:
         return []
-    wanted = match[4] or "".join(part for part in match.groups()[:3] if part)
-    said = write_stamp(name.datetime, "day")
-    digits = {"year": 4, "month": 6}.get(name.precision, 8)
-    if wanted[:digits] == said[: min(digits, len(wanted))]:
-        return []
-    return [f"the folders say {wanted}, the name {said}"]
+    folders = match[4] or "".join(part for part in match.groups()[:3] if part)
+    said = write_stamp(name.datetime, name.precision if name.precision in {"year", "month"} else "day")
+    digits = min(len(folders), len(said))
+    return [] if folders[:digits] == said[:digits] else [f"the folders say {folders}, the name {said}"]
 
 
 def _disagreements(folder: Name, name: Name) -> list[str]:
     """Say what a folder's name and the name inside it tell differently."""
     notes = []
-    for field in ("missions", "tile", "version", "orbit_direction", "relative_orbit"):
+    for field in ("missions", "tile", "product", "version", "orbit_direction", "relative_orbit"):
         outer, inner = getattr(folder, field), getattr(name, field)
         if outer and inner and outer != inner:
             notes.append(f"the folder says {field} {_shown(outer)}, the file {_shown(inner)}")
@@ -304,29 +311,6 @@ def _disagreements(folder: Name, name: Name) -> list[str]:
 
 def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _item_id(name: Name) -> str | None:
-    if name.kind != "s2":
-        return None
-    on_offer = _S2_RESOLUTIONS.get(name.product or "")
-    if on_offer is None:
-        return None
-    resolution = None
-    if on_offer:
-        own = name.resolution if name.content == name.product else None
-        resolution = own or name.item_resolution or (on_offer[0] if len(on_offer) == 1 else None)
-        if resolution is None:
-            return None
-    item = replace(
-        name,
-        content=name.product or "",
-        resolution=resolution,
-        is_quicklook=False,
-        extension="",
-        parts=tuple(pair for pair in name.parts if pair[0] == "zulu"),
-    )
-    return build_name(item)
 
 
 def stac_id_of(what: Name | str | PurePath, *, resolution: int | None = None) -> str:
@@ -357,7 +341,7 @@ def stac_id_of(what: Name | str | PurePath, *, resolution: int | None = None) ->
     name = what if isinstance(what, Name) else parse_path(what)
     if resolution is not None:
         name = replace(name, item_resolution=resolution)
-    found = _item_id(name)
+    found = name.item_id
     if found is None:
         text = build_name(name)
         raise UnreadableNameError(
@@ -367,53 +351,3 @@ def stac_id_of(what: Name | str | PurePath, *, resolution: int | None = None) ->
             reason="product or resolution missing",
         )
     return found
-
-
-_VERSION = re.compile(r"([A-Za-z]*)[ _-]?([0-9]+(?:\.[0-9]+)*)", re.ASCII)
-VersionKey = tuple[int, int, str, tuple[int, ...]]
-
-
-def version_key(version: str | int | None, order: Sequence[str] = ()) -> VersionKey:
-    """Make a version sortable, oldest first.
-
-    Parameters
-    ----------
-    version : str, int or None
-        ``"V210"``, ``"210"``, ``210``, ``"RT6"``, ``"2.0.1"``; None or unreadable text sorts before all.
-    order : sequence of str
-        Known order, oldest first, as in the product's table. It wins over the numbers; a version that is not in it
-        takes its place among them by its number.
-
-    Returns
-    -------
-    tuple
-        To compare with other keys made with the same order.
-
-    Examples
-    --------
-    >>> sorted(["V220", "V102", "210", "V200"], key=version_key)
-    ['V102', 'V200', '210', 'V220']
-    >>> version_key("RT6") > version_key("RT0")
-    True
-    >>> sorted(["V1", "V2"], key=lambda v: version_key(v, ("V2", "V1")))
-    ['V2', 'V1']
-    """
-    return _version_key("" if version is None else str(version), tuple(order))
-
-
-@lru_cache(maxsize=4096)
-def _version_key(text: str, order: tuple[str, ...]) -> VersionKey:
-    mine = _read_version(text)
-    listed = [_read_version(known) for known in order]
-    if mine in listed:
-        return (listed.index(mine), 0, *mine)
-    older = [place for place, known in enumerate(listed) if known[0] == mine[0] and known[1] < mine[1]]
-    return (max(older, default=-1), 1, *mine)
-
-
-def _read_version(text: str) -> tuple[str, tuple[int, ...]]:
-    match = _VERSION.fullmatch(text.strip())
-    if match is None:
-        return "", ()
-    letters = match[1].upper()
-    return ("" if letters == "V" else letters), tuple(int(number) for number in match[2].split("."))
