@@ -1,0 +1,58 @@
+# The commands a person runs; CI runs the same. Everything lives in .venv and results/.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+PYTEST_FLAGS ?= -n 2 --dist loadgroup
+
+.PHONY: demo lab test bench lint clean help
+
+help:
+	@echo "make demo   set up and run the main job on the sample archive, without a browser"
+	@echo "make lab    the same in JupyterLab"
+	@echo "make test   set up and run every check and test"
+	@echo "make bench  figures of speed (slow)"
+	@echo "make lint   format, types and floors only"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "terrascope_nb needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# One stamp per set of extras, made anew when the dependencies change.
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[batch]'
+	@touch $@
+
+$(VENV)/.lab: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[batch,lab]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[batch,lab,test,services]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	@$(BIN)/python tools/run_quickstart.py $(RESULTS)
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab notebooks/datasets/quickstart.ipynb
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell terrascope_nb tests notebooks tools benchmarks README.md CHANGELOG.md CONTRIBUTING.md
+
+test: $(VENV)/.test
+	bash tools/setup-test-services.sh
+	$(MAKE) --no-print-directory lint
+	EAGER_IMPORT=1 $(BIN)/python -c 'import terrascope_nb; print("eager import: well")'
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/index_archive.py
+
+clean:
+	rm -rf $(VENV) $(RESULTS) .pytest_cache .mypy_cache .ruff_cache .hypothesis
