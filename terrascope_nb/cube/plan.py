@@ -46,6 +46,12 @@ class Source:
     """What the item says; None = nothing."""
     grid: PixelGrid | None
     """The file's grid as the item says it; None = ask the file."""
+    dtype: str | None = None
+    """Stored type as the item says it; None = ask the file."""
+    band_index: int = 1
+    """Band of the file, from 1."""
+    variable: str | None = None
+    """Variable of a NetCDF file."""
     failed: str = ""
     """Why this file is not read (``on_error="skip"``); empty = it is."""
 
@@ -134,6 +140,8 @@ class Plan:
     """``"raise"`` or ``"skip"``."""
     parameters: tuple[tuple[str, str], ...] = ()
     """The arguments of load(), as text."""
+    foreign: bool = False
+    """True when no table of ours covers the collection."""
     notes: tuple[str, ...] = ()
     """What was decided for the user."""
     dropped: tuple[tuple[str, str], ...] = ()

@@ -293,29 +293,26 @@ def _ground_ratio(file_grid: PixelGrid, grid: PixelGrid) -> float:
 
 
 def _warped(dataset: Any, info: FileInfo, grid: PixelGrid, resampling: str, band: int, nodata: float | None) -> Window:
-    """Let GDAL resample; nodata takes no part."""
+    """Let GDAL resample; nodata takes no part, and a pixel counts as inside when its centre is."""
     missing = info.nodata if nodata is None else nodata
+    rows, cols = centre_indices(grid, info.grid)
+    inside = (rows >= 0) & (rows < info.grid.shape[0]) & (cols >= 0) & (cols < info.grid.shape[1])
     source, source_transform = _source_piece(dataset, info, grid, band)
     stored = np.zeros(grid.shape, dtype=info.dtype)
-    covered = np.zeros(grid.shape, dtype="uint8")
-    if source is None:
-        return Window(stored, covered.astype(bool), info)
-    valid = np.ones(source.shape, dtype="uint8")
-    if missing is not None:
-        valid[np.isnan(source) if np.isnan(missing) else source == missing] = 0
-    common: dict[str, Any] = {
-        "src_transform": source_transform,
-        "src_crs": info.grid.crs,
-        "dst_transform": rasterio.Affine(*grid.transform),
-        "dst_crs": grid.crs,
-    }
-    # A dataset mask through a second band would do the same in one pass, but GDAL averages the mask too.
-    reproject(
-        source, stored, resampling=Resampling[resampling], src_nodata=missing, dst_nodata=missing, init_dest_nodata=True,
-        **common,
-    )  # fmt: skip
-    reproject(valid, covered, resampling=Resampling.max if resampling != "bilinear" else Resampling.bilinear, **common)
-    return Window(stored, covered.astype(bool), info)
+    if source is not None:
+        reproject(
+            source,
+            stored,
+            src_transform=source_transform,
+            src_crs=info.grid.crs,
+            dst_transform=rasterio.Affine(*grid.transform),
+            dst_crs=grid.crs,
+            resampling=Resampling[resampling],
+            src_nodata=missing,
+            dst_nodata=missing,
+            init_dest_nodata=True,
+        )
+    return Window(stored, inside, info)
 
 
 def _source_piece(dataset: Any, info: FileInfo, grid: PixelGrid, band: int) -> tuple[NDArray[Any] | None, Any]:

@@ -1,0 +1,170 @@
+"""A plan becomes a lazy Dataset: one dask layer per variable, coordinates and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+import rasterio
+import xarray as xr
+from odc.geo.geobox import GeoBox
+from odc.geo.xr import xr_coords
+
+from terrascope_nb import __version__
+from terrascope_nb.cube.blocks import read_block
+from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText
+from terrascope_nb.errors import GridError
+from terrascope_nb.products.model import Product
+
+_CHUNK = 2048
+"""Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024."""
+
+
+def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
+    """Return the lazy Dataset of a plan; reads nothing."""
+    edges = chunk_edges(plan, chunks)
+    # One key holds the plan for all tasks of all variables: a worker gets it once, and tasks stay tiny.
+    shared = dask.delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
+    sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
+    text = PlanText(plan)
+    years = attribution_years(plan)
+    attribution = product.attribution.replace("{year}", years) if product else ""
+    variables = {}
+    for number, band in enumerate(plan.bands):
+        array = da.map_blocks(
+            read_block,
+            shared,
+            number,
+            edges,
+            chunks=sizes,
+            dtype=band.dtype,
+            meta=np.empty((0, 0, 0), dtype=band.dtype),
+            name=f"terrascope-{band.band.name}-{plan.token}-{_digest(sizes)}-{number}",
+        )
+        attributes = variable_attributes(plan, band, attribution)
+        attributes[PLAN_ATTRIBUTE] = text
+        variables[band.variable] = (("time", "y", "x"), array, attributes)
+    cube = xr.Dataset(
+        variables,
+        coords=_coordinates(plan),
+        attrs={
+            "title": product.title["en"] if product else plan.product_id,
+            "product": plan.product_id,
+            "attribution": attribution,
+            "source": f"{sum(len(step.scenes) for step in plan.steps)} items of {plan.product_id}",
+            "history": f"loaded by terrascope_nb {__version__}",
+            PLAN_ATTRIBUTE: text,
+        },
+    )
+    for name in cube.data_vars:
+        cube[name].encoding["grid_mapping"] = "spatial_ref"
+    return cube
+
+
+def _digest(sizes: tuple[tuple[int, ...], ...]) -> str:
+    return dask.base.tokenize(sizes)[:8]
+
+
+def chunk_edges(
+    plan: Plan, chunks: Mapping[str, int] | None
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return where chunks begin along time, y and x, with the end as last number.
+
+    Raises
+    ------
+    GridError
+        ``chunks`` names another dimension, or a size below 1.
+    """
+    asked = dict(chunks or {})
+    for name, size in asked.items():
+        if name not in {"time", "y", "x"} or not isinstance(size, int) or (size < 1 and size != -1):
+            raise GridError(f"chunks={dict(asked)!r}: give whole sizes (or -1 for all) for time, y and x, e.g. {{'y': 2048}}.")
+    rows, cols = plan.grid.shape
+    row0, col0 = _native_offset(plan)
+    return (
+        _edges(len(plan.steps), asked.get("time", 1), 0),
+        _edges(rows, asked.get("y", _CHUNK), 0 if "y" in asked else row0),
+        _edges(cols, asked.get("x", _CHUNK), 0 if "x" in asked else col0),
+    )
+
+
+def _edges(length: int, size: int, offset: int) -> tuple[int, ...]:
+    """Cut ``length`` into pieces of ``size``, on multiples of ``size`` counted from ``-offset``."""
+    if size == -1:
+        return 0, length
+    first = size - offset % size
+    return (0, *range(first, length, size), length) if first < length else (0, length)
+
+
+def _native_offset(plan: Plan) -> tuple[int, int]:
+    """Return our first pixel in the first file's own pixels, so that chunks are cut where its blocks are."""
+    for step in plan.steps:
+        for scene in step.scenes:
+            for source in scene.sources:
+                at = source and source.grid and plan.grid.offset_in(source.grid)
+                if at:
+                    return at
+    return 0, 0
+
+
+def _coordinates(plan: Plan) -> dict[str, Any]:
+    geobox = GeoBox(plan.grid.shape, rasterio.Affine(*plan.grid.transform), plan.grid.crs)
+    coords: dict[str, Any] = dict(xr_coords(geobox, always_yx=True))
+    coords["time"] = xr.Variable("time", np.array([s.time for s in plan.steps], "datetime64[ns]"), _TIME)
+    coords["time"].encoding.update(units="microseconds since 1970-01-01", calendar="proleptic_gregorian", dtype="int64")
+    ids = np.array([";".join(scene.item_id for scene in step.scenes) for step in plan.steps], dtype=object)
+    coords["item_ids"] = xr.Variable("time", ids, {"long_name": "items that make up this time"})
+    for name in ("clear_percent", "coverage_percent"):
+        shares = np.array([getattr(step, name) for step in plan.steps], dtype="float32")
+        if np.isfinite(shares).any():
+            what = "clear" if name.startswith("clear") else "covered"
+            coords[name] = xr.Variable("time", shares, {"units": "percent", "long_name": f"share of the area that is {what}"})
+    return coords
+
+
+_TIME = {"standard_name": "time", "long_name": "UTC time of the earliest scene", "axis": "T"}
+
+
+def variable_attributes(plan: Plan, band: BandPlan, attribution: str) -> dict[str, Any]:
+    """Return CF attributes of a variable, and those that the figures and indices use."""
+    table = band.band
+    attributes: dict[str, Any] = {
+        "long_name": table.title.get("en", table.name),
+        "product": plan.product_id,
+        "band": table.name,
+        "attribution": attribution,
+    }
+    decoded = plan.physical and table.kind == "measurement"
+    if table.common_name:
+        attributes["common_name"] = table.common_name
+    if table.standard_name and decoded:
+        attributes["standard_name"] = table.standard_name
+    if table.center_wavelength_um is not None:
+        attributes["radiation_wavelength_um"] = table.center_wavelength_um
+    if table.kind == "measurement":
+        attributes["units"] = (table.unit or "unknown") if decoded else "stored number"
+    if not decoded:
+        attributes["nodata"] = _number(band.fill, band.dtype)
+        attributes["physical"] = "false" if table.kind == "measurement" else "classes"
+    if table.classes and table.kind != "measurement":
+        # CF wants the values in the variable's own type and the meanings as one text.
+        attributes["flag_values"] = np.array([known.value for known in table.classes], dtype=band.dtype)
+        attributes["flag_meanings"] = " ".join(known.name for known in table.classes)
+        if all(known.color for known in table.classes):
+            attributes["flag_colors"] = " ".join(str(known.color) for known in table.classes)
+    return attributes
+
+
+def _number(value: float, dtype: str) -> Any:
+    return np.dtype(dtype).type(value) if np.dtype(dtype).kind == "f" else int(value)
+
+
+def attribution_years(plan: Plan) -> str:
+    """Return the years of the data as text: ``2018`` or ``2018, 2020`` or ``2016-2019``."""
+    years = sorted({int(np.datetime_as_string(step.time, unit="Y")) for step in plan.steps})
+    if len(years) > 2 and years[-1] - years[0] == len(years) - 1:
+        return f"{years[0]}-{years[-1]}"
+    return ", ".join(str(year) for year in years)

@@ -1,0 +1,66 @@
+"""The shape that clips a cube: pixels whose centre lies inside, and no field is lost for being small."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import rasterio
+import shapely
+from rasterio.features import geometry_mask
+from shapely.geometry.base import BaseGeometry
+
+from terrascope_nb.extent.aoi import Aoi
+from terrascope_nb.raster.grid import PixelGrid
+
+_SMALL = 16.0
+"""Pixels; only a smaller feature can fail to hold a pixel centre in practice, or be a sliver."""
+
+
+def clip_shape(aoi: Aoi, grid: PixelGrid) -> BaseGeometry:
+    """Return the union of an area's features in the grid's crs.
+
+    A feature that holds no pixel centre would vanish; it is replaced by the pixels it touches, the rule that the zonal
+    statistics follow too.
+
+    Parameters
+    ----------
+    aoi : Aoi
+        In the grid's crs.
+    """
+    pixel = grid.resolution[0] * grid.resolution[1]
+    shapes = []
+    for feature in aoi.features:
+        shape = feature.geometry
+        narrow = shape.area < _SMALL * pixel or shape.area < 4 * pixel**0.5 * shape.length / 2
+        shapes.append(_touched(shape, grid) if narrow and not _holds_centre(shape, grid) else shape)
+    return shapely.union_all(shapes)
+
+
+def _local(shape: BaseGeometry, grid: PixelGrid) -> PixelGrid:
+    a, _, c, _, e, f = grid.transform
+    left, bottom, right, top = shape.bounds
+    cols = sorted(((left - c) / a, (right - c) / a))
+    rows = sorted(((top - f) / e, (bottom - f) / e))
+    col0, row0 = math.floor(cols[0]), math.floor(rows[0])
+    return grid.crop(row0, col0, math.ceil(rows[1]) - row0 + 1, math.ceil(cols[1]) - col0 + 1)
+
+
+def _holds_centre(shape: BaseGeometry, grid: PixelGrid) -> bool:
+    local = _local(shape, grid)
+    inside = geometry_mask(
+        [shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True
+    )
+    return bool(inside.any())
+
+
+def _touched(shape: BaseGeometry, grid: PixelGrid) -> BaseGeometry:
+    local = _local(shape, grid)
+    touched = geometry_mask(
+        [shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True, all_touched=True
+    )
+    a, _, c, _, e, f = local.transform
+    rows, cols = np.nonzero(touched)
+    return shapely.union_all(
+        shapely.box(c + a * cols, f + e * (rows + 1), c + a * (cols + 1), f + e * rows)
+    )

@@ -1,0 +1,151 @@
+"""Work on a cube with a sign of life: compute, explain, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import dask
+import numpy as np
+import pandas as pd
+import xarray as xr
+from dask.callbacks import Callback
+
+from terrascope_nb.cube.blocks import failures_of
+from terrascope_nb.cube.budget import check_budget, size_text
+from terrascope_nb.cube.plan import Failure, Plan, Step, describe_plan, plan_of
+from terrascope_nb.cube.progress import Meter
+from terrascope_nb.errors import CubeError
+from terrascope_nb.host.limits import cores
+
+Cube = TypeVar("Cube", xr.Dataset, xr.DataArray)
+
+
+class _Progress(Callback):  # type: ignore[misc]
+    """Tell a meter of each finished dask task."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__(posttask=self._after)
+        self.meter = meter
+
+    def _after(self, *_: Any) -> None:
+        self.meter.advance()
+
+
+def compute(cube: Cube, *, progress: bool = True) -> Cube:
+    """Return the cube with its values read into memory.
+
+    Progress with the time left is shown for work over a second; interrupting the kernel (or Ctrl-C) stops it and leaves
+    the lazy cube as it was.
+
+    Parameters
+    ----------
+    cube : Dataset or DataArray
+        What load() gave, or anything made of it.
+    progress : bool
+        False: stay quiet.
+
+    Returns
+    -------
+    Same type, dims and attributes, values in memory.
+
+    Raises
+    ------
+    MemoryBudgetError
+        The result would not fit in the memory that is really available (container limits counted).
+    AccessError
+        A file could not be read; it is named.
+    """
+    check_budget(_lazy_bytes(cube), "Computing this cube", resolution=_resolution(cube))
+    client = _distributed_client()
+    if client is not None:
+        return cube.compute(scheduler=client)
+    with Meter("reading", _n_tasks(cube), show=progress) as meter, _Progress(meter):
+        return cube.compute(scheduler="threads", num_workers=cores())
+
+
+def _lazy_bytes(cube: Any) -> int:
+    variables = cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]
+    return sum(int(variable.nbytes) for variable in variables if dask.is_dask_collection(variable.data))
+
+
+def _resolution(cube: Any) -> float:
+    x = cube.coords.get("x")
+    return abs(float(x[1] - x[0])) if x is not None and x.size > 1 else 10.0
+
+
+def _n_tasks(cube: Any) -> int:
+    """Return the number of blocks to make; graph optimisation fuses the rest into them."""
+    variables = cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]
+    return sum(int(np.prod(v.data.numblocks)) for v in variables if dask.is_dask_collection(v.data))
+
+
+def _distributed_client() -> Any | None:
+    import sys
+
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client  # loaded already, so this costs nothing
+
+    try:
+        return default_client()
+    except ValueError:
+        return None
+
+
+def _own_steps(cube: Any, plan: Plan) -> list[Step]:
+    """Return the steps that are still in the cube after slicing in time."""
+    if "time" not in cube.coords:
+        return list(plan.steps)
+    times = set(np.atleast_1d(cube["time"].values).astype("datetime64[ns]"))
+    return [step for step in plan.steps if step.time in times]
+
+
+class Explanation(str):
+    """Text that shows itself as it is, in a cell and in print."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(cube: xr.Dataset | xr.DataArray) -> Explanation:
+    """Return what load() decided for a cube: grid, values, mask, what was left out, and the items of each time.
+
+    Raises
+    ------
+    CubeError
+        The cube carries no plan: it was not made by load(), or an operation dropped its attributes.
+    """
+    plan = plan_of(cube)
+    if plan is None:
+        raise CubeError(
+            "This cube carries no record of how it was loaded: it was not made by load(), or an operation dropped its "
+            "attributes. Explain the cube that load() gave, or keep attributes with xarray.set_options(keep_attrs=True)."
+        )
+    text = describe_plan(plan, steps=_own_steps(cube, plan))
+    sizes = dict(zip(cube.dims, cube.shape, strict=True)) if isinstance(cube, xr.DataArray) else dict(cube.sizes)
+    rows, cols = plan.grid.shape
+    if (sizes.get("y", rows), sizes.get("x", cols)) != (rows, cols):
+        text += f"\nnow        {sizes.get('y')} x {sizes.get('x')} of these pixels, {size_text(int(cube.nbytes))}"
+    return Explanation(text)
+
+
+def failures(cube: xr.Dataset | xr.DataArray) -> pd.DataFrame:
+    """Return the files that could not be read for a cube loaded with ``on_error="skip"``.
+
+    Missing and truncated files are found by load() itself. A file that turns out damaged inside is added when its
+    pixels are read by this process (on a Dask cluster the workers keep that to themselves; their pixels are NaN).
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns item, asset, href, reason; no rows when all was read.
+    """
+    plan = plan_of(cube)
+    found: Mapping[tuple[str, str], Failure] = {}
+    if plan is not None:
+        found = {(f.item_id, f.asset): f for f in (*plan.failures, *failures_of(plan.token))}
+    rows = [(f.item_id, f.asset, f.href, f.reason) for f in found.values()]
+    return pd.DataFrame(rows, columns=["item", "asset", "href", "reason"])

@@ -1,0 +1,92 @@
+"""One updating line for work that takes longer than a second."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+_FIRST_AFTER = 0.8
+"""Seconds of silence before the first line: quick work stays quiet."""
+_EVERY = 0.25
+"""Seconds between two lines."""
+
+
+def _notebook_display() -> Any | None:
+    """Return IPython's display function when a kernel runs this code, else None."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython  # type: ignore[attr-defined]  # there already, since a kernel has loaded it
+
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    if shell is None or type(shell).__name__ != "ZMQInteractiveShell":
+        return None
+    from IPython.display import display
+
+    return display
+
+
+class Meter:
+    """Count pieces of work and say how far it is, with the time left.
+
+    In a notebook one output is updated; in a terminal one line is rewritten; otherwise (a log, a test) nothing is
+    printed. Used as a context manager; thread-safe.
+    """
+
+    def __init__(self, what: str, total: int, *, show: bool = True) -> None:
+        self.what = what
+        self.total = total
+        self.done = 0
+        self._show = show
+        self._lock = threading.Lock()
+        self._handle: Any = None
+        self._display: Any = None
+        self._begin = self._shown = 0.0
+
+    def __enter__(self) -> Meter:
+        self._begin = time.monotonic()
+        self._display = _notebook_display() if self._show else None
+        return self
+
+    def advance(self, pieces: int = 1) -> None:
+        """Say that pieces are done."""
+        with self._lock:
+            self.done += pieces
+            now = time.monotonic()
+            if now - self._begin >= _FIRST_AFTER and now - self._shown >= _EVERY:
+                self._shown = now
+                self._write(self.line())
+
+    def line(self) -> str:
+        """Return the line as it stands: share done, pieces, seconds left."""
+        spent = time.monotonic() - self._begin
+        left = spent / self.done * (self.total - self.done) if self.done else float("nan")
+        share = 100 * self.done / max(self.total, 1)
+        rest = f", {left:.0f} s left" if self.done and left >= 0.5 else ""
+        return f"{self.what}: {share:.0f} % ({self.done} of {self.total}){rest}"
+
+    def _write(self, text: str) -> None:
+        if not self._show:
+            return
+        if self._display is not None:
+            content = {"text/plain": text}
+            if self._handle is None:
+                self._handle = self._display(content, raw=True, display_id=True)
+            else:
+                self._handle.update(content, raw=True)
+        elif sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[2K{text}")
+            sys.stderr.flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._shown:
+            return
+        spent = time.monotonic() - self._begin
+        end = "done" if kind is None else "cancelled" if kind is KeyboardInterrupt else "stopped by an error"
+        self._write(f"{self.what}: {end} after {self.done} of {self.total}, {spent:.1f} s")
+        if self._display is None and sys.stderr.isatty():
+            sys.stderr.write("\n")
