@@ -150,9 +150,7 @@ def test_what_a_killed_process_left_is_swept_and_a_running_one_is_not(tmp_path: 
 
 
 def test_several_processes_at_once_end_with_one_whole_archive(tmp_path: Path) -> None:
-    code = "import sys; from terrascope_nb.sample.contents import Contents
-from terrascope_nb.sample.scenes import scene_files
-from terrascope_nb.sample.unpack import unpack_sample; print(unpack_sample(sys.argv[1]))"
+    code = "import sys; from terrascope_nb.sample.unpack import unpack_sample; print(unpack_sample(sys.argv[1]))"
     running = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "archive")], stdout=subprocess.PIPE, text=True)
         for _ in range(3)
