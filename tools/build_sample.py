@@ -128,9 +128,9 @@ def trace_fields(folder: Path) -> dict[str, Any]:
         "type": "FeatureCollection",
         "name": "sample fields, season 2018",
         "source": "Traced from the 10 m label raster OUTPUT_POLY-110 of WorldCereal patch 00002806639B424A, whose "
-        "source is 2018_BE_LPIS-Flanders_POLY_110: parcels as the raster shows them, not the official parcel borders; joined "
-        "where two parcels of one crop touch, and cut at the edge of the patch. Names of the codes: legend of the "
-        "WorldCereal reference data module.",
+        "source is 2018_BE_LPIS-Flanders_POLY_110: parcels as the raster shows them, not the official parcel borders; "
+        "joined where two parcels of one crop touch, and cut at the edge of the patch. Names of the codes: legend of "
+        "the WorldCereal reference data module.",
         "features": features,
     }
 
