@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 import rasterio
 import xarray as xr
+from dask.base import tokenize
+from dask.delayed import delayed
 from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
@@ -27,14 +28,14 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     """Return the lazy Dataset of a plan; reads nothing."""
     edges = chunk_edges(plan, chunks)
     # One key holds the plan for all tasks of all variables: a worker gets it once, and tasks stay tiny.
-    shared = dask.delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
+    shared = delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
     sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
     text = PlanText(plan)
     years = attribution_years(plan)
     attribution = product.attribution.replace("{year}", years) if product else ""
     variables = {}
     for number, band in enumerate(plan.bands):
-        array = da.map_blocks(
+        array = da.map_blocks(  # type: ignore[no-untyped-call]
             read_block,
             shared,
             number,
@@ -65,7 +66,7 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
 
 
 def _digest(sizes: tuple[tuple[int, ...], ...]) -> str:
-    return dask.base.tokenize(sizes)[:8]
+    return tokenize(sizes)[:8]
 
 
 def chunk_edges(
@@ -81,7 +82,9 @@ def chunk_edges(
     asked = dict(chunks or {})
     for name, size in asked.items():
         if name not in {"time", "y", "x"} or not isinstance(size, int) or (size < 1 and size != -1):
-            raise GridError(f"chunks={dict(asked)!r}: give whole sizes (or -1 for all) for time, y and x, e.g. {{'y': 2048}}.")
+            raise GridError(
+                f"chunks={dict(asked)!r}: give whole sizes (or -1 for all) for time, y and x, e.g. {{'y': 2048}}."
+            )
     rows, cols = plan.grid.shape
     row0, col0 = _native_offset(plan)
     return (
@@ -112,7 +115,7 @@ def _native_offset(plan: Plan) -> tuple[int, int]:
 
 def _coordinates(plan: Plan) -> dict[str, Any]:
     geobox = GeoBox(plan.grid.shape, rasterio.Affine(*plan.grid.transform), plan.grid.crs)
-    coords: dict[str, Any] = dict(xr_coords(geobox, always_yx=True))
+    coords: dict[str, Any] = {str(name): value for name, value in xr_coords(geobox, always_yx=True).items()}
     coords["time"] = xr.Variable("time", np.array([s.time for s in plan.steps], "datetime64[ns]"), _TIME)
     coords["time"].encoding.update(units="microseconds since 1970-01-01", calendar="proleptic_gregorian", dtype="int64")
     ids = np.array([";".join(scene.item_id for scene in step.scenes) for step in plan.steps], dtype=object)
@@ -121,7 +124,9 @@ def _coordinates(plan: Plan) -> dict[str, Any]:
         shares = np.array([getattr(step, name) for step in plan.steps], dtype="float32")
         if np.isfinite(shares).any():
             what = "clear" if name.startswith("clear") else "covered"
-            coords[name] = xr.Variable("time", shares, {"units": "percent", "long_name": f"share of the area that is {what}"})
+            coords[name] = xr.Variable(
+                "time", shares, {"units": "percent", "long_name": f"share of the area that is {what}"}
+            )
     return coords
 
 

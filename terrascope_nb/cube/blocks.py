@@ -147,8 +147,6 @@ def read_block(
         Where blocks begin along time, y and x, with the end as last number.
     """
     assert block_id is not None
-    (t0, t1), (y0, y1), (x0, x1) = (
-        (axis[i], axis[i + 1]) for axis, i in zip(edges, block_id, strict=True)
-    )
+    (t0, t1), (y0, y1), (x0, x1) = ((axis[i], axis[i + 1]) for axis, i in zip(edges, block_id, strict=True))
     grid = plan.grid.crop(y0, x0, y1 - y0, x1 - x0)
     return np.stack([fuse_step(plan, step, number, grid) for step in plan.steps[t0:t1]])

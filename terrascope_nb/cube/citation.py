@@ -92,7 +92,9 @@ def cite(cube: xr.Dataset | xr.DataArray) -> Citation:
         attribution=str(cube.attrs.get("attribution", "")),
         licence=product.licence if product else "",
         items=items,
-        versions=tuple(sorted({part for item in items for part in item.split("_") if part[:1] == "V" and part[1:].isdigit()})),
+        versions=tuple(
+            sorted({part for item in items for part in item.split("_") if part[:1] == "V" and part[1:].isdigit()})
+        ),
         first=days[0] if days else "",
         last=days[-1] if days else "",
         code=f"terrascope_nb {__version__}",

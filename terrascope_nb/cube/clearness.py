@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from shapely import from_wkb, union_all
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.cube.blocks import clip_mask, read_source
@@ -64,7 +64,7 @@ def measure_step(plan: Plan, step: Step) -> Step:
 
 
 def measure_footprints(
-    plan: Plan, steps: Sequence[Step], footprints: Mapping[str, BaseGeometry | None], area: BaseGeometry | None
+    steps: Sequence[Step], footprints: Mapping[str, BaseGeometry | None], area: BaseGeometry | None
 ) -> list[Step]:
     """Return the steps with the share of the area that the items' footprints cover (no quality band)."""
     if area is None:
@@ -116,8 +116,3 @@ def measure_all(plan: Plan) -> list[Step]:
             measured.append(step)
             meter.advance()
     return measured
-
-
-def clip_geometry(plan: Plan) -> BaseGeometry | None:
-    """Return the area of a plan in the grid's crs, or None when it does not clip."""
-    return None if plan.clip is None else from_wkb(plan.clip)

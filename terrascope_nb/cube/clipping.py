@@ -48,9 +48,7 @@ def _local(shape: BaseGeometry, grid: PixelGrid) -> PixelGrid:
 
 def _holds_centre(shape: BaseGeometry, grid: PixelGrid) -> bool:
     local = _local(shape, grid)
-    inside = geometry_mask(
-        [shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True
-    )
+    inside = geometry_mask([shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True)
     return bool(inside.any())
 
 
@@ -61,6 +59,4 @@ def _touched(shape: BaseGeometry, grid: PixelGrid) -> BaseGeometry:
     )
     a, _, c, _, e, f = local.transform
     rows, cols = np.nonzero(touched)
-    return shapely.union_all(
-        shapely.box(c + a * cols, f + e * (rows + 1), c + a * (cols + 1), f + e * rows)
-    )
+    return shapely.union_all(shapely.box(c + a * cols, f + e * (rows + 1), c + a * (cols + 1), f + e * rows))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import dask
 import numpy as np
 import pandas as pd
 import xarray as xr
+from dask.base import is_dask_collection
 from dask.callbacks import Callback
 
 from terrascope_nb.cube.blocks import failures_of
@@ -21,11 +21,11 @@ from terrascope_nb.host.limits import cores
 Cube = TypeVar("Cube", xr.Dataset, xr.DataArray)
 
 
-class _Progress(Callback):  # type: ignore[misc]
+class _Progress(Callback):
     """Tell a meter of each finished dask task."""
 
     def __init__(self, meter: Meter) -> None:
-        super().__init__(posttask=self._after)
+        super().__init__(posttask=self._after)  # type: ignore[no-untyped-call]
         self.meter = meter
 
     def _after(self, *_: Any) -> None:
@@ -66,7 +66,7 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
 
 def _lazy_bytes(cube: Any) -> int:
     variables = cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]
-    return sum(int(variable.nbytes) for variable in variables if dask.is_dask_collection(variable.data))
+    return sum(int(v.nbytes) if is_dask_collection(v.data) else 0 for v in variables)
 
 
 def _resolution(cube: Any) -> float:
@@ -77,7 +77,7 @@ def _resolution(cube: Any) -> float:
 def _n_tasks(cube: Any) -> int:
     """Return the number of blocks to make; graph optimisation fuses the rest into them."""
     variables = cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]
-    return sum(int(np.prod(v.data.numblocks)) for v in variables if dask.is_dask_collection(v.data))
+    return sum(int(np.prod(v.data.numblocks)) if is_dask_collection(v.data) else 0 for v in variables)
 
 
 def _distributed_client() -> Any | None:
@@ -88,7 +88,7 @@ def _distributed_client() -> Any | None:
     from distributed import default_client  # loaded already, so this costs nothing
 
     try:
-        return default_client()
+        return default_client()  # type: ignore[no-untyped-call]
     except ValueError:
         return None
 

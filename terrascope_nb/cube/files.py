@@ -197,7 +197,7 @@ def _cogs(dataset: xr.Dataset, grid: PixelGrid, target: Path, *, overwrite: bool
     written = []
     for number in range(dataset.sizes["time"]):
         one = dataset.isel(time=number)
-        stamp = np.datetime_as_string(one["time"].values, unit="s").replace("-", "").replace(":", "")
+        stamp = str(np.datetime_as_string(one["time"].values, unit="s")).replace("-", "").replace(":", "")
         written.append(_cog(one, grid, target.with_name(f"{target.stem}_{stamp}{target.suffix}"), overwrite=overwrite))
     return written
 
@@ -211,7 +211,7 @@ def _cog(dataset: xr.Dataset, grid: PixelGrid, target: Path, *, overwrite: bool)
     nodata = {dataset[name].attrs.get("nodata") for name in names} - {None} if dtype.kind != "f" else {float("nan")}
     if len(nodata) > 1:
         raise ExportError(
-            f"{', '.join(map(str, names))} have different nodata numbers ({sorted(nodata)}), and a GeoTIFF holds one. "
+            f"{', '.join(map(str, names))} have different nodata numbers ({sorted(map(str, nodata))}), and a GeoTIFF holds one. "
             "Export them apart, or to NetCDF."
         )
     rows, cols = grid.shape
@@ -250,7 +250,9 @@ def _describe(file: Any, dataset: xr.Dataset, names: list[Any]) -> None:
     if "item_ids" in dataset.coords:
         tags["item_ids"] = ";".join(np.atleast_1d(dataset["item_ids"].values).astype(str))
     if "time" in dataset.coords and dataset["time"].ndim == 0:
-        tags["TIFFTAG_DATETIME"] = np.datetime_as_string(dataset["time"].values, unit="s").replace("-", ":").replace("T", " ")
+        tags["TIFFTAG_DATETIME"] = (
+            str(np.datetime_as_string(dataset["time"].values, unit="s")).replace("-", ":").replace("T", " ")
+        )
     if plan_of(dataset) is not None:
         tags["terrascope_citation"] = str(cite(dataset))
     file.update_tags(**tags)

@@ -71,7 +71,9 @@ def choose_grid(
         The area does not touch any file, or the resolution makes no sense.
     """
     if not grids:
-        raise GridError("No file says where its pixels lie, so there is no grid to load on. Give like= or crs= and area=.")
+        raise GridError(
+            "No file says where its pixels lie, so there is no grid to load on. Give like= or crs= and area=."
+        )
     if resolution is not None and not (resolution > 0 and math.isfinite(resolution)):
         raise GridError(f"resolution={resolution!r} is no pixel size; give a positive number in the unit of the crs.")
     if area is not None:
@@ -142,8 +144,9 @@ def _wanted_bounds(
     native: Sequence[PixelGrid], grids: Sequence[PixelGrid], area: Aoi | None, crs: str
 ) -> tuple[float, float, float, float]:
     if area is not None:
-        return area.bounds_in(crs)
-    boxes = [grid.bounds for grid in native]
+        left, bottom, right, top = area.bounds_in(crs)
+        return left, bottom, right, top
+    boxes: list[tuple[float, float, float, float]] = [grid.bounds for grid in native]
     boxes += [bounds_in(grid, crs) for grid in grids if not same_crs(grid.crs, crs)]
     return (
         min(b[0] for b in boxes),
@@ -177,7 +180,9 @@ def _matching_resolution(grids: Sequence[PixelGrid], crs: str) -> float:
 def _snapped(anchor: PixelGrid, bounds: tuple[float, float, float, float]) -> PixelGrid:
     """Return the smallest grid on the anchor's pixels that holds the bounds; at least one pixel."""
     if not anchor.is_north_up:
-        raise GridError("The files are rotated against their coordinate system; give crs= and resolution= for the cube.")
+        raise GridError(
+            "The files are rotated against their coordinate system; give crs= and resolution= for the cube."
+        )
     a, _, c, _, e, f = anchor.transform
     left, bottom, right, top = bounds
     columns = sorted(((left - c) / a, (right - c) / a))

@@ -139,8 +139,9 @@ def load(
     steps, failed = _checked_files(steps) if on_error == "skip" else (steps, [])
 
     infos: dict[tuple[str, ...], FileInfo] = {}
+    notes: list[str] = []
     if like is not None:
-        grid, notes = grid_like(like), []
+        grid = grid_like(like)
     else:
         grids = _file_grids(steps, infos, skip=on_error == "skip")
         grid, notes = choose_grid(grids, aoi, crs=f"EPSG:{crs}" if isinstance(crs, int) else crs, resolution=resolution)
@@ -188,7 +189,14 @@ def load(
 
 
 def _check_arguments(
-    min_clear: float, min_coverage: float, mask_buffer: float, mosaic: Any, on_error: Any, like: Any, resolution: Any, crs: Any
+    min_clear: float,
+    min_coverage: float,
+    mask_buffer: float,
+    mosaic: Any,
+    on_error: Any,
+    like: Any,
+    resolution: Any,
+    crs: Any,
 ) -> None:
     for name, value in (("min_clear", min_clear), ("min_coverage", min_coverage)):
         if not 0 <= value <= 100:
@@ -318,7 +326,9 @@ def _info_of(source: Source, infos: dict[tuple[str, ...], FileInfo], *, skip: bo
         except AccessError as error:
             if skip:
                 return None
-            raise type(error)(f"{source.ref.item_id}, asset {source.ref.key}: {error.message}", **error.facts) from error
+            raise type(error)(
+                f"{source.ref.item_id}, asset {source.ref.key}: {error.message}", **error.facts
+            ) from error
     return infos[key]
 
 
@@ -363,7 +373,9 @@ def _band_plan(
 def _fill(band: Band, dtype: np.dtype[Any], nodata: Sequence[float]) -> float:
     """Return the stored number that stands for nothing: the item's or file's, the table's, else the type's largest."""
     for value in (*nodata, band.nodata):
-        if value is not None and (dtype.kind == "f" or (np.isfinite(value) and np.can_cast(np.min_scalar_type(int(value)), dtype))):
+        if value is not None and (
+            dtype.kind == "f" or (np.isfinite(value) and np.can_cast(np.min_scalar_type(int(value)), dtype))
+        ):
             return float(value)
     if dtype.kind == "f":
         return float("nan")
@@ -383,14 +395,12 @@ def _clip(aoi: Aoi | None, grid: PixelGrid) -> bytes | None:
     return bytes(shapely.to_wkb(clip_shape(aoi.in_crs(grid.crs), grid)))
 
 
-def _filtered(
-    plan: Plan, min_clear: float, min_coverage: float, items: Sequence[pystac.Item], aoi: Aoi | None
-) -> Plan:
+def _filtered(plan: Plan, min_clear: float, min_coverage: float, items: Sequence[pystac.Item], aoi: Aoi | None) -> Plan:
     if plan.mask is not None:
         measured = measure_all(plan)
     else:
         footprints = {item.id: footprint_of(item) for item in items}
-        measured = measure_footprints(plan, plan.steps, footprints, aoi.geometry if aoi else None)
+        measured = measure_footprints(plan.steps, footprints, aoi.geometry if aoi else None)
     kept, dropped = choose_steps(plan, min_clear=min_clear, min_coverage=min_coverage, measured=measured)
     return replace(plan, steps=tuple(kept), dropped=(*plan.dropped, *dropped))
 

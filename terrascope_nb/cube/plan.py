@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -185,7 +185,8 @@ class PlanText(str):
     __slots__ = ("plan",)
     plan: Plan
 
-    def __new__(cls, plan: Plan) -> PlanText:
+    def __new__(cls, plan: Plan) -> Self:
+        """Return the summary of a plan that carries the plan."""
         text = super().__new__(cls, plan.summary())
         text.plan = plan
         return text
@@ -220,15 +221,19 @@ def describe_plan(plan: Plan, *, steps: Sequence[Step] | None = None) -> str:
     size = plan.n_bytes * len(shown) / max(len(plan.steps), 1)
     lines = [
         f"product    {plan.product_id}",
-        f"grid       {rows} x {cols} pixels of {plan.grid.resolution[1]:g}, {_crs_name(plan.grid.crs)}, "
-        f"x {left:.10g}..{right:.10g}, y {bottom:.10g}..{top:.10g}",
+        (
+            f"grid       {rows} x {cols} pixels of {plan.grid.resolution[1]:g}, {_crs_name(plan.grid.crs)}, "
+            f"x {left:.10g}..{right:.10g}, y {bottom:.10g}..{top:.10g}"
+        ),
         f"size       {size / 1e6:,.1f} MB for {len(shown)} times x {len(plan.bands)} variables",
         f"values     {'physical, float32, NaN where not valid' if plan.physical else 'stored numbers'}",
     ]
     lines += [_band_line(band, plan) for band in plan.bands]
     if plan.mask is not None:
         buffer = f", and {plan.mask_buffer:g} m around the rest dropped" if plan.mask_buffer else ""
-        lines.append(f"mask       keeps {', '.join(plan.mask.names)} of {plan.mask_band.name if plan.mask_band else ''}{buffer}")
+        lines.append(
+            f"mask       keeps {', '.join(plan.mask.names)} of {plan.mask_band.name if plan.mask_band else ''}{buffer}"
+        )
     if plan.clip is not None:
         lines.append("clip       pixels whose centre lies outside the area are dropped")
     lines += [f"note       {note}" for note in plan.notes]

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 _FIRST_AFTER = 0.8
 """Seconds of silence before the first line: quick work stays quiet."""
@@ -18,9 +18,9 @@ def _notebook_display() -> Any | None:
     """Return IPython's display function when a kernel runs this code, else None."""
     if "IPython" not in sys.modules:
         return None
-    from IPython import get_ipython  # type: ignore[attr-defined]  # there already, since a kernel has loaded it
+    from IPython import get_ipython  # there already, since a kernel has loaded it
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     if shell is None or type(shell).__name__ != "ZMQInteractiveShell":
         return None
     from IPython.display import display
@@ -45,7 +45,7 @@ class Meter:
         self._display: Any = None
         self._begin = self._shown = 0.0
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         self._begin = time.monotonic()
         self._display = _notebook_display() if self._show else None
         return self

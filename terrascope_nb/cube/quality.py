@@ -28,7 +28,7 @@ def grow(dropped: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
         # A running sum over the row tells whether any dropped pixel lies within `half` columns.
         padded = np.pad(dropped, ((0, 0), (half + 1, half)))
         sums = np.cumsum(padded, axis=1, dtype="int32")
-        near = (sums[:, 2 * half + 1 :] - sums[:, : cols]) > 0
+        near = (sums[:, 2 * half + 1 :] - sums[:, :cols]) > 0
         target = np.s_[max(dy, 0) : rows + min(dy, 0)]
         origin = np.s_[max(-dy, 0) : rows + min(-dy, 0)]
         grown[target] |= near[origin]

@@ -26,7 +26,13 @@ from terrascope_nb.products.model import Band, Product
 from terrascope_nb.products.registry import find_variant, product_of_collection
 from terrascope_nb.raster.grid import PixelGrid
 
-_IMAGE_TYPES = ("image/tiff", "image/vnd.stac.geotiff", "application/x-netcdf", "application/netcdf", "application/x-hdf")
+_IMAGE_TYPES = (
+    "image/tiff",
+    "image/vnd.stac.geotiff",
+    "application/x-netcdf",
+    "application/netcdf",
+    "application/x-hdf",
+)
 _NOT_DATA = {"thumbnail", "overview", "metadata"}
 
 
@@ -97,8 +103,10 @@ def _check_loadable(product: Product, collections: Sequence[str]) -> None:
                 for v in product.variants
                 if v.file_format == "GeoTIFF" and v.resolution == variant.resolution and v.cadence == variant.cadence
             ]
-            instead = f"Search {' or '.join(others)}: the same data as GeoTIFF." if others else (
-                "No GeoTIFF collection of it is known; open the file with h5py or SNAP."
+            instead = (
+                f"Search {' or '.join(others)}: the same data as GeoTIFF."
+                if others
+                else ("No GeoTIFF collection of it is known; open the file with h5py or SNAP.")
             )
             raise NotLoadableError(
                 f"{name} holds HDF5 files, whose pixels carry no georeference that can be relied on. {instead}",
@@ -144,7 +152,7 @@ def bands_of(product: Product | None, items: Sequence[pystac.Item], asked: Any) 
             return [(name, product.find_band(name)) for name in product.default_bands]
         if not known_by_items:
             raise UnknownBandError("The items name no band of data; say which assets to load with bands=[...].")
-        return [(name, band) for name, band in known_by_items.items()]
+        return list(known_by_items.items())
     pairs: list[tuple[str, Band]] = []
     for name in asked:
         if name in (variable for variable, _ in pairs):
@@ -216,9 +224,7 @@ def _described(asset: pystac.Asset) -> list[dict[str, Any]]:
     return [{}]
 
 
-def scene_of(
-    item: pystac.Item, bands: Sequence[Band], quality: Band | None, roots: Iterable[Path]
-) -> Scene:
+def scene_of(item: pystac.Item, bands: Sequence[Band], quality: Band | None, roots: Iterable[Path]) -> Scene:
     """Return one item's sources for the bands, and for the quality band when there is a mask."""
     roots = tuple(roots)
     return Scene(

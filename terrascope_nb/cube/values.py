@@ -67,7 +67,7 @@ def range_for(coding: Coding, band: Band) -> tuple[float, float] | None:
     The range is in stored numbers. Where an item states another scale or offset than the table, the numbers mean
     something else and the range says nothing about them.
     """
-    if band.valid_range is None or band.scale is None:
+    if band.valid_range is None or band.scale is None or coding.scale is None or coding.offset is None:
         return None
     same = np.isclose(coding.scale, band.scale, rtol=1e-6, atol=0) and np.isclose(
         coding.offset, band.offset or 0.0, rtol=1e-6, atol=1e-12
@@ -85,9 +85,7 @@ def _table(dtype: str, coding: Coding, valid_range: tuple[float, float] | None) 
     return table
 
 
-def _decoded(
-    stored: NDArray[Any], coding: Coding, valid_range: tuple[float, float] | None
-) -> NDArray[np.float32]:
+def _decoded(stored: NDArray[Any], coding: Coding, valid_range: tuple[float, float] | None) -> NDArray[np.float32]:
     # In float64 up to the last step, so that the result is the float32 nearest to scale * stored + offset.
     values = stored.astype("float64") * (coding.scale or 0.0) + (coding.offset or 0.0)
     values[~valid_numbers(stored, coding.nodata, valid_range)] = np.nan
@@ -106,9 +104,7 @@ def valid_numbers(
     return valid
 
 
-def decode(
-    stored: NDArray[Any], coding: Coding, valid_range: tuple[float, float] | None = None
-) -> NDArray[np.float32]:
+def decode(stored: NDArray[Any], coding: Coding, valid_range: tuple[float, float] | None = None) -> NDArray[np.float32]:
     """Return physical values.
 
     Parameters
@@ -128,5 +124,6 @@ def decode(
     if kind.kind in "iu" and kind.itemsize <= 2:
         native = kind.newbyteorder("=")
         table = _table(native.str, coding, valid_range)
-        return table[np.ascontiguousarray(stored, dtype=native).view(f"u{kind.itemsize}")]
+        values: NDArray[np.float32] = table[np.ascontiguousarray(stored, dtype=native).view(f"u{kind.itemsize}")]
+        return values
     return _decoded(stored, coding, valid_range)

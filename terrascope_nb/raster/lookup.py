@@ -103,4 +103,5 @@ def _bilinear(
     row_part = (rows - at_rows[row_cell]) / (at_rows[row_cell + 1] - at_rows[row_cell])
     col_part = (cols - at_cols[col_cell]) / (at_cols[col_cell + 1] - at_cols[col_cell])
     along = values[:, col_cell] * (1 - col_part) + values[:, col_cell + 1] * col_part
-    return along[row_cell] * (1 - row_part)[:, None] + along[row_cell + 1] * row_part[:, None]
+    interpolated: NDArray[Any] = along[row_cell] * (1 - row_part)[:, None] + along[row_cell + 1] * row_part[:, None]
+    return interpolated

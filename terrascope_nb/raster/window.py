@@ -219,9 +219,7 @@ def _whole_factors(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> li
     return [1]
 
 
-def _repeated(
-    dataset: Any, info: FileInfo, grid: PixelGrid, at: tuple[int, int], factor: int, band: int
-) -> Window:
+def _repeated(dataset: Any, info: FileInfo, grid: PixelGrid, at: tuple[int, int], factor: int, band: int) -> Window:
     """Read the file's own pixels, each repeated ``factor`` times in both directions."""
     rows, cols = grid.shape
     height, width = info.grid.shape
@@ -274,7 +272,10 @@ def _overview_for(info: FileInfo, grid: PixelGrid) -> tuple[int | None, PixelGri
     if not info.overviews:
         return None, info.grid
     wanted = _ground_ratio(info.grid, grid)
-    fitting = [i for i, factor in enumerate(info.overviews) if factor <= wanted * (1 + 1e-6)]
+    # An overview has whole pixels only, so its true factor is a little below the one it is called by.
+    sides = info.grid.shape
+    true = [max(side / -(-side // factor) for side in sides) for factor in info.overviews]
+    fitting = [level for level, factor in enumerate(true) if factor <= wanted * (1 + 1e-6)]
     return (fitting[-1] if fitting else None), info.grid
 
 
