@@ -100,9 +100,7 @@ def _read_safe(match: Match[str]) -> Fields:
 
 
 def _write_safe(name: Name) -> str:
-    first = (
-        f"{name.missions[0]}_{name.part('mode')}_{name.part('type')}_{name.part('level')}{name.part('polarisation')}"
-    )
+    content = f"{name.part('type')}_{name.part('level')}{name.part('polarisation')}"
     stamps = "_".join(write_stamp(when, "second") for when in name.datetimes)
     orbit = f"{name.part('absolute_orbit')}_{name.part('data_take')}_{name.part('hash')}"
     return f"{name.missions[0]}_{name.part('mode')}_{content}_{stamps}_{orbit}{tail(name)}"

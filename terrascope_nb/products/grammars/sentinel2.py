@@ -40,6 +40,8 @@ _S2_WATER = frozenset({"RHOW", "CHL", "SPM", "TUR"})
 
 def _read_s2(match: Match[str]) -> Fields:
     mission, stamp, zulu, tile, written, quicklook, resolution, version, op, extension = match.groups()
+    if quicklook and op:
+        raise ValueError("two marks of a quicklook in one name")
     product, dash, band = written.partition("-B")
     content = written
     if dash:
@@ -55,7 +57,7 @@ def _read_s2(match: Match[str]) -> Fields:
         "version": version,
         "is_quicklook": bool(quicklook) or (op or "").endswith("QL"),
         "extension": extension or "",
-        "parts": kept(zulu=zulu, content=spelled(written, content), quicklook=quicklook and quicklook[1:], op=op),
+        "parts": kept(zulu=zulu, content=spelled(written, content), op=op),
     }
 
 
@@ -65,7 +67,7 @@ def _write_s2(name: Name) -> str:
         write_stamp(name.datetimes[0], "second") + name.part("zulu"),
         name.tile,
         name.part("content") or name.content,
-        name.part("quicklook"),
+        "QUICKLOOK" if name.is_quicklook and not name.part("op") else "",
         f"{name.resolution:02}M" if name.resolution is not None else "",
         f"V{name.version}",
         name.part("op"),
@@ -77,7 +79,8 @@ def _item_s2(name: Name) -> str | None:
     if on_offer is None:
         return None
     own = name.resolution if name.content == name.product else None
-    resolution = own or name.item_resolution or (on_offer[0] if len(on_offer) == 1 else None)
+    from_folder = name.item_resolution if name.item_resolution in on_offer else None
+    resolution = own or from_folder or (on_offer[0] if len(on_offer) == 1 else None)
     if on_offer and resolution is None:
         return None
     return joined(
