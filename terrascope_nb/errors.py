@@ -15,7 +15,7 @@
     │   ├── CatalogueUnreachableError (OSError)   no answer, or a server error after retries
     │   ├── CatalogueReplyError  (ValueError)     an answer that is not what it should be
     │   ├── NothingFoundError    (LookupError)    no item where one is needed
-    │   └── FilterError          (ValueError)     a CQL2 expression that cannot be read or applied
+    │   └── FilterError          (ValueError)     a filter of a search that cannot be read or applied
     ├── AccessError                               a file cannot be opened
     │   ├── AssetUnreachableError (OSError)       missing here and over HTTPS
     │   ├── CorruptAssetError    (OSError)        there, but damaged
@@ -119,7 +119,7 @@ class NothingFoundError(CatalogueError, LookupError):
 
 
 class FilterError(CatalogueError, ValueError):
-    """A CQL2 expression that cannot be read or applied."""
+    """A filter of a search that cannot be read or applied."""
 
 
 class AccessError(TerrascopeError):

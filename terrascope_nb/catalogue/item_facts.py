@@ -28,6 +28,8 @@ _DIRECTIONS = {
     "asc": "ascending", "ascending": "ascending",
     "dsc": "descending", "des": "descending", "desc": "descending", "descending": "descending",
 }  # fmt: skip
+CLEAR_PROPERTY = "terrascope_nb:clear"
+"""Property in which a local index writes the percent of a scene's pixels that are clear."""
 _PARTS = re.compile(r"[_:\s]")
 
 
@@ -179,7 +181,15 @@ def normal_platform(text: str) -> str:
 
 def cloud_of(item: pystac.Item) -> float | None:
     """Cloud cover of the scene in percent; None when unknown (absent, null or outside 0-100)."""
-    value = item.properties.get("eo:cloud_cover")
+    return _percent(item.properties.get("eo:cloud_cover"))
+
+
+def clear_of(item: pystac.Item) -> float | None:
+    """Clear pixels of the scene in percent, where an index measured them (`CLEAR_PROPERTY`); else None."""
+    return _percent(item.properties.get(CLEAR_PROPERTY))
+
+
+def _percent(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0.0 <= value <= 100.0 else None

@@ -188,8 +188,7 @@ def _in_period(item: pystac.Item, period: Period | None) -> bool:
     interval = facts.interval_of(item)
     if interval is None:
         return True
-    first, last = (moment.date() for moment in interval)
-    return any((start is None or last >= start) and (end is None or first <= end) for start, end in period.spans)
+    return period.overlaps(*interval)
 
 
 def _below_cloud(item: pystac.Item, max_cloud: float | None) -> bool:
