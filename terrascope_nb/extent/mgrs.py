@@ -22,7 +22,7 @@ import shapely
 from pyproj import Transformer
 from shapely import affinity
 
-from terrascope_nb.errors import UnknownPlaceError, near_misses
+from terrascope_nb.errors import UnknownPlaceError
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -163,7 +163,7 @@ def tile_square(tile: str) -> Square:
     Raises
     ------
     UnknownPlaceError
-        The text is no tile of the Sentinel-2 grid; the message names the tile that covers the square, or near misses.
+        The text is no tile of the Sentinel-2 grid; the message names the tile that covers the square, if any.
     """
     square = _parse(tile)
     if square is not None and square.exists and square.band == _band_letter(tile):
@@ -188,7 +188,7 @@ def tile_square(tile: str) -> Square:
         f"Tile {tile!r} was asked for, but a tile id is a UTM zone, a band and two letters, like '31UDS' (zones 01-60, "
         "bands C-X without I and O). Check the letters, or give a bbox or a place.",
         name=tile,
-        candidates=tuple(near_misses(str(tile).upper(), ["31UDS", "31UES", "31UFS", "31UGS"])),
+        candidates=(),
     )
 
 
