@@ -162,6 +162,8 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
                 variable.encoding["grid_mapping"] = "spatial_ref"
         elif variable.dtype.kind == "f":
             variable.encoding["_FillValue"] = None
+        elif variable.dtype.kind == "O":  # texts; neither format stores Python objects
+            plain[name] = plain[name].astype(str)
     if "time" in plain.coords:
         plain["time"].encoding.update(
             units="microseconds since 1970-01-01", calendar="proleptic_gregorian", dtype="int64"
@@ -184,7 +186,8 @@ def _zarr(dataset: xr.Dataset, path: Path) -> None:
     plain = _plain(dataset)
     # Chunks of a clipped window may be uneven, which Zarr does not know.
     even = {dim: min(2048, size) if dim in {"y", "x"} else 1 for dim, size in plain.sizes.items()}
-    plain = plain.chunk(even)
+    for name in plain.data_vars:
+        plain[name] = plain[name].chunk({dim: even[dim] for dim in plain[name].dims})
     # Version 2 is what GDAL, QGIS and older libraries read.
     plain.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
 

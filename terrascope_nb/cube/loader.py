@@ -406,4 +406,11 @@ def _filtered(plan: Plan, min_clear: float, min_coverage: float, items: Sequence
 
 
 def _parameters(**given: Any) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in given.items() if value is not None)
+    return tuple((name, _short(value)) for name, value in given.items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    """Return an argument as text; an area as its name or box, since its vertices are not for reading."""
+    if isinstance(value, Aoi):
+        return repr(value.name) if value.name else repr(tuple(round(degrees, 5) for degrees in value.bbox))
+    return repr(value)

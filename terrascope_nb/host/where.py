@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ Kind = Literal["platform", "hub", "laptop", "ci"]
 _CI_VARIABLES = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "TF_BUILD", "BUILDKITE", "TEAMCITY_VERSION")
 _PLATFORM_FOLDERS = ("data/MTDA", "data/users/Public", "data/users/Private")
 """Folders every virtual machine and notebook of the platform has (Terrascope FAQ, 2021)."""
+_WHO = re.compile(r"^(<[^>]*>|HTTPS?Connection\w*\([^)]*\)): ")
+"""How urllib3 begins its messages: which object of its own says it."""
 _KEEP_SECONDS = 60.0
 
 
@@ -195,4 +198,4 @@ def _short(error: Exception) -> str:
             break
         inner = deeper
     text = str(inner).strip() or type(inner).__name__
-    return text.splitlines()[0][-160:]
+    return _WHO.sub("", text.splitlines()[0])[:160]

@@ -92,6 +92,8 @@ class Band:
     """Other names a user or an older catalogue may use: ``B08A``, ``TOC-B04_10M``."""
     asset: str = ""
     """Key of the asset in today's STAC items; the name when empty."""
+    index: int = 1
+    """Number of the band inside its file, from 1, where several share a file and the item does not say."""
     file_content: tuple[str, ...] = ()
     """The CONTENT (and resolution) part of the file name: ``TOC-B04_10M``; one per resolution."""
     resolutions: tuple[float, ...] = ()

@@ -1,7 +1,7 @@
 """Turn the text of a product table (TOML) into a `Product`; a key nobody knows is an error, not a shrug.
 
-A table may say ``use = ["_scl"]``: the shared table's plain keys are defaults, its bands follow the product's own, and
-its quality is taken over. ``[band_defaults]`` and ``[variant_defaults]`` fill what the table's own bands and variants
+A table may say ``use = ["_scl"]``: the shared table's plain keys are defaults, its bands follow the product's own (and
+fill up one of the same name), and its quality is taken over. ``[band_defaults]`` and ``[variant_defaults]`` fill what the table's own bands and variants
 leave out; ``"unknown"`` (no source says it) or ``"none"`` (there is none) takes a default away again.
 """
 
@@ -32,6 +32,14 @@ def _checked(kind: type, given: Mapping[str, Any], where: str, *, extra: Sequenc
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
             raise TableError(f"{where}: no key {key!r} in a {kind.__name__}.{hint}", key=key)
     return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+
+
+def _joined(own: Sequence[Mapping[str, Any]], shared: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Own entries first, each filled up from the shared one of the same name; the other shared ones follow."""
+    by_name = {entry.get("name"): entry for entry in shared}
+    names = {entry.get("name") for entry in own}
+    filled = [{**by_name.get(entry.get("name"), {}), **entry} for entry in own]
+    return [*filled, *(entry for entry in shared if entry.get("name") not in names)]
 
 
 def _class(given: Mapping[str, Any], where: str) -> FlagClass:
@@ -91,7 +99,7 @@ def read_product(text: str, shared: Callable[[str], Mapping[str, Any]], *, where
     for name in given.pop("use", ()):
         for key, value in shared(name).items():
             if key in _LISTS:
-                given[key] = [*given[key], *value]
+                given[key] = _joined(given[key], value)
             else:
                 given.setdefault(key, value)
     values = _checked(Product, given, where)

@@ -52,11 +52,7 @@ def unpack_sample(folder: str | Path | None = None) -> Path:
         The folder cannot be written, the disk is full, or the folder holds something else. ``path`` and ``reason``
         are attributes.
     """
-    if folder is None:
-        root = get_settings().cache() / "sample" / sample_version() / "archive"
-    else:
-        root = Path(folder).expanduser()
-    root = root.absolute()
+    root = _cache_root() if folder is None else Path(folder).expanduser().absolute()
     expected = _read_manifest(root)
     if expected is not None and not _damaged(root, expected):
         return root
@@ -73,6 +69,17 @@ def unpack_sample(folder: str | Path | None = None) -> Path:
     except OSError as error:
         raise _unwritable(root, error) from error
     return root
+
+
+def find_sample() -> Path | None:
+    """Return the root of the sample archive in the user's cache when it is there and whole; None otherwise."""
+    root = _cache_root()
+    expected = _read_manifest(root)
+    return root if expected is not None and not _damaged(root, expected) else None
+
+
+def _cache_root() -> Path:
+    return (get_settings().cache() / "sample" / sample_version() / "archive").absolute()
 
 
 @functools.cache
