@@ -13,6 +13,15 @@ Text = Mapping[str, str]
 """The same text per language: keys ``en``, ``nl``, ``fr``."""
 
 
+def in_language(text: Text, language: str) -> str:
+    """Return a text in the language asked for, in English where it was not translated.
+
+    >>> in_language({"en": "Water", "nl": "Water", "fr": "Eau"}, "fr")
+    'Eau'
+    """
+    return text.get(language) or text["en"]
+
+
 @dataclass(frozen=True, slots=True)
 class FlagClass:
     """One class of a quality or map band."""
@@ -239,6 +248,16 @@ class Product:
             band=name,
         )
 
+    def __repr__(self) -> str:
+        from terrascope_nb.products.cards import describe  # cards needs this module's types
+
+        return describe(self)
+
+    def _repr_html_(self) -> str:
+        from terrascope_nb.products.cards import describe_html  # cards needs this module's types
+
+        return describe_html(self)
+
     def __post_init__(self) -> None:
         names = [band.name for band in self.bands]
         if len(set(names)) != len(names):
@@ -250,3 +269,18 @@ class Product:
             raise TableError(f"product {self.id}: quality band {self.quality.band} is not among its bands")
         if not self.variants:
             raise TableError(f"product {self.id}: no collection")
+        for text in (self.title, self.description, *(band.title for band in self.bands)):
+            if not text.get("en"):
+                raise TableError(f"product {self.id}: a text without English: {dict(text)}")
+        self._check_presets()
+
+    def _check_presets(self) -> None:
+        if self.quality is None:
+            return
+        if self.quality.kind == "bits":
+            known = {f"{field.name}:{word}" for field in self.quality.fields for word in field.values.values()}
+        else:
+            known = {c.name for band in self.bands if band.name == self.quality.band for c in band.classes}
+        for preset, names in self.quality.presets.items():
+            if unknown := set(names) - known:
+                raise TableError(f"product {self.id}: mask {preset!r} keeps {sorted(unknown)}, which are no classes")

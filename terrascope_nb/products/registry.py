@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, overload
 
 from terrascope_nb.errors import TableError, UnknownProductError, near_misses
-from terrascope_nb.products.model import Product, Variant
+from terrascope_nb.products.model import Product, Variant, in_language
 from terrascope_nb.products.reader import read_product
 
 if TYPE_CHECKING:
@@ -67,19 +67,25 @@ def names_of(variant: Variant) -> tuple[str, ...]:
     return (variant.collection, *variant.other_ids, *urn, *tail, *variant.legacy_types)
 
 
+def _loose(name: str) -> str:
+    """Return a name without case and with ``-`` for ``_``: test catalogues write the ids with underscores."""
+    return name.lower().replace("_", "-")
+
+
 @functools.cache
 def _locate(name: str) -> tuple[str, int] | None:
-    """Product id and variant number of a name: exact first, then any case."""
-    if name.lower() in _product_ids():
-        return name.lower(), 0
-    wanted = f'{name.lower()}"'
-    near = [key for key in _product_ids() if wanted in _texts()[key].lower()]
-    hits = [(key, n, names_of(v)) for key in near for n, v in enumerate(_product(key).variants)]
+    """Product id and variant number of a name: exactly first, then loosely."""
+    loose = _loose(name)
+    if loose in _product_ids():
+        return loose, 0
+    # Only the tables whose text ends a string with the name are parsed.
+    near = [key for key in _product_ids() if f'{loose}"' in _loose(_texts()[key])]
+    hits = [(key, number, names_of(v)) for key in near for number, v in enumerate(_product(key).variants)]
     for key, number, names in hits:
         if name in names:
             return key, number
     for key, number, names in hits:
-        if name.lower() in {known.lower() for known in names}:
+        if loose in {_loose(known) for known in names}:
             return key, number
     return None
 
@@ -108,8 +114,8 @@ def find_variant(name: str) -> tuple[Product, Variant]:
     Parameters
     ----------
     name : str
-        Our id (the first variant is meant), a STAC collection id, a URN or its tail, or a legacy product type. STAC ids
-        are tried exactly, then in any case.
+        Our id (the first variant is meant), a STAC collection id, a URN or its tail, or a legacy product type. Names
+        are tried exactly, then in any case and with ``_`` for ``-``.
 
     Returns
     -------
@@ -200,7 +206,7 @@ class ProductList(Sequence[Product]):
         return [
             {
                 "id": product.id,
-                "title": product.title.get(language, product.title["en"]),
+                "title": in_language(product.title, language),
                 "family": product.family,
                 "collections": len(product.variants),
                 "bands": " ".join(band.name for band in product.bands),
