@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import AreaError, near_misses
 from terrascope_nb.extent.draft import Draft
-from terrascope_nb.extent.features import crs_text
+from terrascope_nb.extent.features import crs_text, plain
 
 __all__ = ["SUFFIXES", "from_file", "from_geojson"]
 
@@ -23,6 +23,7 @@ SUFFIXES = (
     ".geojson", ".json", ".gpkg", ".shp", ".zip", ".kml", ".kmz", ".fgb", ".parquet", ".geoparquet", ".gml", ".gpx", ".wkt",
 )  # fmt: skip
 """Endings that make a text a file name."""
+_KML_DISPLAY = {"tessellate", "extrude", "visibility", "altitudeMode", "drawOrder", "icon"}
 _INSIDE_ZIP = (".shp", ".gpkg", ".geojson", ".kml", ".fgb", ".json")
 _GEOMETRIES = {
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection",
@@ -114,6 +115,8 @@ def from_file(path: Path, layer: str | None = None) -> Draft:
             path=path,
         )
     suffix = path.suffix.lower()
+    if path.is_dir() and suffix != ".gdb":
+        raise AreaError(f"An area was asked for from {str(path)!r}, which is a folder. Name one file in it.", path=path)
     if suffix == ".wkt":
         return Draft([_wkt(path.read_text(encoding="utf-8"), path.name)], path.name, name=path.stem)
     if suffix in {".geojson", ".json"}:
@@ -184,7 +187,7 @@ def _from_gdal(path: Path, layer: str | None) -> Draft:
         read = [pyogrio.raw.read(target, layer=one, force_2d=True) for one in chosen]
     except (DataSourceError, DataLayerError) as error:
         raise AreaError(
-            f"An area was asked for from the file {path.name}, which cannot be read as a vector file: {error}. "
+            f"An area was asked for from the file {path.name}, which cannot be read as a vector file: {str(error).partition(';')[0].rstrip('.')}. "
             "Use GeoJSON, GeoPackage, a (zipped) shapefile, KML, FlatGeobuf or GeoParquet.",
             path=path,
         ) from error
@@ -196,6 +199,8 @@ def _from_gdal(path: Path, layer: str | None) -> Draft:
         rows.extend(dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
         if not names:
             rows.extend({} for _ in range(len(shapes) - len(rows)))
+    if path.suffix.lower() in {".kml", ".kmz"}:
+        rows = _without_display(rows)
     crs = {meta["crs"] for meta, *_ in read}
     return Draft(
         shapes=shapes,
@@ -203,6 +208,13 @@ def _from_gdal(path: Path, layer: str | None) -> Draft:
         properties=rows,
         crs=crs_text(crs.pop()) if len(crs) == 1 and None not in crs else None,
     )
+
+
+def _without_display(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out how a KML wants to be drawn, and attributes that no feature has."""
+    rows = [plain(row) for row in rows]
+    used = {key for row in rows for key, value in row.items() if value is not None} - _KML_DISPLAY
+    return [{key: value for key, value in row.items() if key in used} for row in rows]
 
 
 def _layers(path: Path, layers: list[str], layer: str | None) -> list[str]:

@@ -15,19 +15,13 @@ from shapely.geometry.base import BaseGeometry
 from terrascope_nb.errors import AreaError, MissingCrsError, near_misses
 from terrascope_nb.extent import lonlat
 from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text, plain
+from terrascope_nb.extent.guesses import advice, candidates, numbers
 
 __all__ = ["Draft", "finished"]
 
 _MANY_VERTICES = 100_000
 _NO_SURFACE = "For a single place give a point, 'POINT (4.2 51.1)'; else draw it anew or leave it out."
 _LARGE_KM = 1000.0
-# (name, code, x range, y range): numbers over Belgium and around; ranges from the EPSG registry's areas of use, widened.
-_GUESSES = (
-    ("Belgian Lambert 72", "EPSG:31370", (0, 310_000), (0, 260_000)),
-    ("Belgian Lambert 2008", "EPSG:3812", (500_000, 810_000), (500_000, 760_000)),
-    ("Web Mercator", "EPSG:3857", (200_000, 800_000), (6_200_000, 6_800_000)),
-    ("ETRS89 / LAEA Europe", "EPSG:3035", (3_700_000, 4_200_000), (2_800_000, 3_300_000)),
-)
 
 
 @dataclass(slots=True)
@@ -86,8 +80,7 @@ def finished(
     if count > _MANY_VERTICES:
         draft.notes.append(f"{count:,} vertices: shapely's simplify() would make everything that uses this area faster")
     kind: Kind = draft.kind or ("polygon" if (shapely.get_dimensions(shapes) == 2).any() else "point")
-    aoi = Aoi(features, wanted, kind, name or draft.name)
-    _note_size(draft, aoi)
+    _note_size(draft, Aoi(features, wanted, kind))
     return Aoi(features, wanted, kind, name or draft.name, (*draft.said, *draft.notes)), draft.said
 
 
@@ -196,20 +189,20 @@ def _crs(draft: Draft, asked: object, shapes: np.ndarray) -> str:
     if not draft.lonlat:
         raise MissingCrsError(
             f"An area was asked for from {draft.source}, which does not say its coordinate system "
-            f"(numbers {_numbers(bounds)}). {_advice(bounds)}",
+            f"(numbers {numbers(bounds)}). {advice(bounds)}",
             source=draft.source,
             bounds=bounds,
-            candidates=_candidates(bounds),
+            candidates=candidates(bounds),
         )
     if (abs(bounds[0]) > 360 or abs(bounds[2]) > 360 or abs(bounds[1]) > 90 or abs(bounds[3]) > 90) and (
         lonlat.likely_swapped(bounds) != "certain"
     ):
         raise MissingCrsError(
             f"An area was asked for from {draft.source}, taken as degrees (EPSG:4326) since it says no coordinate "
-            f"system, but its numbers {_numbers(bounds)} cannot be degrees. {_advice(bounds)}",
+            f"system, but its numbers {numbers(bounds)} cannot be degrees. {advice(bounds)}",
             source=draft.source,
             bounds=bounds,
-            candidates=_candidates(bounds),
+            candidates=candidates(bounds),
         )
     return LONLAT
 
@@ -217,54 +210,6 @@ def _crs(draft: Draft, asked: object, shapes: np.ndarray) -> str:
 def _bounds(shapes: np.ndarray) -> tuple[float, float, float, float]:
     x0, y0, x1, y1 = (float(value) for value in shapely.total_bounds(shapes))
     return x0, y0, x1, y1
-
-
-def _numbers(bounds: tuple[float, float, float, float]) -> str:
-    return f"x {bounds[0]:.10g} to {bounds[2]:.10g}, y {bounds[1]:.10g} to {bounds[3]:.10g}"
-
-
-def _candidates(bounds: tuple[float, float, float, float]) -> tuple[str, ...]:
-    """Coordinate systems that numbers like these are common in, likeliest first; never more than a hint."""
-    x0, y0, x1, y1 = bounds
-    if max(abs(x0), abs(x1)) <= 360 and max(abs(y0), abs(y1)) <= 90:
-        return (LONLAT,)
-    found = [code for _, code, xs, ys in _GUESSES if xs[0] <= x0 and x1 <= xs[1] and ys[0] <= y0 and y1 <= ys[1]]
-    utm = [] if _utm_latitude(bounds) is None else ["EPSG:32631", "EPSG:32632"]
-    # UTM over Belgium has northings that no other of these has; elsewhere the others are likelier.
-    return tuple(utm + found if _utm_in_belgium(bounds) else found + utm)
-
-
-def _utm_latitude(bounds: tuple[float, float, float, float]) -> float | None:
-    """Latitude that northings of the northern hemisphere stand for; None when the numbers are no UTM metres."""
-    x0, y0, x1, y1 = bounds
-    if not (x0 >= 100_000 and x1 <= 900_000 and y0 >= 0 and y1 <= 9_400_000):
-        return None
-    return float(pyproj.Transformer.from_crs(32631, 4326, always_xy=True).transform(500_000, (y0 + y1) / 2)[1])
-
-
-def _utm_in_belgium(bounds: tuple[float, float, float, float]) -> bool:
-    latitude = _utm_latitude(bounds)
-    return latitude is not None and 49.0 <= latitude <= 52.0
-
-
-def _advice(bounds: tuple[float, float, float, float]) -> str:
-    names = {code: name for name, code, _, _ in _GUESSES}
-    candidates = _candidates(bounds)
-    if candidates == (LONLAT,):
-        return "They fit degrees: if they are longitude and latitude, add crs='EPSG:4326'."
-    latitude = _utm_latitude(bounds)
-    hints = []
-    if latitude is not None:
-        hints.append(
-            f"UTM metres at about {latitude:.1f}° N, whose zone the numbers do not tell "
-            f"({'over Belgium' if _utm_in_belgium(bounds) else 'for example'} zone 31, crs='EPSG:32631', west of 6° E, "
-            "and zone 32, crs='EPSG:32632', east of it)"
-        )
-    hints += [f"{names[code]} (crs='{code}')" for code in candidates if code in names]
-    if not _utm_in_belgium(bounds):
-        hints.reverse()
-    looks = f"They look like {'; or '.join(hints)}. " if hints else ""
-    return f"{looks}Ask whoever made it, or look at the source in a map, and add crs=."
 
 
 def _short(crs: str) -> str:
@@ -286,8 +231,8 @@ def _on_the_globe(draft: Draft, shapes: np.ndarray) -> np.ndarray:
         )
     if max(abs(x0), abs(x1)) > 360 or max(abs(y0), abs(y1)) > 90:
         raise AreaError(
-            f"An area was asked for from {draft.source} in degrees, but its numbers {_numbers(bounds)} are none. "
-            f"{_advice(bounds)}",
+            f"An area was asked for from {draft.source} in degrees, but its numbers {numbers(bounds)} are none. "
+            f"{advice(bounds)}",
             bounds=bounds,
         )
     if swapped == "belgium":
@@ -336,7 +281,7 @@ def _check_place(draft: Draft, shapes: np.ndarray, crs: str) -> None:
     lon, lat = to_degrees.transform(x, y)
     where = f"longitude {lon:.1f}, latitude {lat:.1f}" if np.isfinite([lon, lat]).all() else "no place on Earth"
     raise AreaError(
-        f"An area was asked for from {draft.source} in {_short(crs)} with numbers {_numbers((x0, y0, x1, y1))}, which "
+        f"An area was asked for from {draft.source} in {_short(crs)} with numbers {numbers((x0, y0, x1, y1))}, which "
         f"is {where}, far from where that coordinate system is used ({use.name.partition('.')[0]}).{hint}",
         bounds=(x0, y0, x1, y1),
         crs=crs,

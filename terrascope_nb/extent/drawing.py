@@ -16,7 +16,9 @@ __all__ = ["as_html", "as_text"]
 _SIZE = 140
 """Longer side of the picture in pixels."""
 _MOST_POINTS = 4000
-"""Vertices drawn at most; the picture is too small for more."""
+"""With more vertices the outlines are simplified; the picture is too small for them."""
+_MOST_PARTS = 800
+"""The largest parts that are drawn."""
 _MOST_TILES = 8
 
 
@@ -84,10 +86,11 @@ def _svg(aoi: Aoi) -> str:
         x = np.where(xy[:, 0] < west - 1e-9, xy[:, 0] + 360.0, xy[:, 0])
         return np.column_stack([(x - west) * squeeze * scale + 4, (north - xy[:, 1]) * scale + 4])
 
-    shape = shapely.transform(aoi.geometry, to_pixels)
-    if shapely.get_num_coordinates(shape) > _MOST_POINTS:
-        shape = shapely.simplify(shape, 0.5)
-    parts = "".join(_element(part) for part in shapely.get_parts(shape))
+    shapes = shapely.transform(shapely.get_parts(aoi.geometry), to_pixels)
+    shapes = shapes[np.argsort(-shapely.area(shapes), kind="stable")][:_MOST_PARTS]
+    if shapely.get_num_coordinates(shapes).sum() > _MOST_POINTS:
+        shapes = shapely.simplify(shapes, 0.3)
+    parts = "".join(_element(shape) for shape in shapes if not shape.is_empty)
     size = f"width='{width * scale + 8:.0f}' height='{height * scale + 8:.0f}'"
     label = html.escape(f"outline of {aoi.name or 'the area'}", quote=True)
     return (

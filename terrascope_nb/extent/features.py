@@ -75,7 +75,7 @@ class Aoi:
     @property
     def bbox(self) -> tuple[float, float, float, float]:
         """(west, south, east, north) in degrees; west > east when it crosses 180 degrees, as in GeoJSON."""
-        return self._once("bbox", lambda: lonlat.bbox_of(self.geometry))
+        return self._once("bbox", lambda: lonlat.bbox_of(self._in_degrees()))
 
     @property
     def area_km2(self) -> float:
@@ -177,9 +177,11 @@ class Aoi:
         own = [str(feature.properties.get("tile", "")) for feature in self.features]
         return tuple(sorted(set(own))) if self.kind == "tile" and all(map(is_tile, own)) else tiles_of(self.geometry)
 
+    def _in_degrees(self) -> np.ndarray:
+        return reproject(np.array([feature.geometry for feature in self.features], dtype=object), self.crs, LONLAT)
+
     def _union(self) -> BaseGeometry:
-        shapes = np.array([feature.geometry for feature in self.features], dtype=object)
-        shapes = reproject(shapes, self.crs, LONLAT)
+        shapes = self._in_degrees()
         return shapes[0] if len(shapes) == 1 else shapely.union_all(shapes)
 
 

@@ -45,8 +45,9 @@ def unwrapped(geometry: BaseGeometry) -> tuple[BaseGeometry, int]:
     turns = -int(np.floor(((west + east) / 2 + 180.0) / 360.0))
     if turns == 0:
         return geometry, 0
+    shift = np.array([360.0 * turns, 0.0])
     # Ten decimals are a hundredth of a millimetre; more is the noise of the subtraction.
-    return shapely.transform(geometry, lambda xy: np.round(xy + (360.0 * turns, 0.0), 10)), turns
+    return shapely.transform(geometry, lambda xy: np.round(xy + shift, 10)), turns
 
 
 def uncrossed(geometry: BaseGeometry) -> tuple[BaseGeometry, bool]:
@@ -87,16 +88,16 @@ def _jumps(geometry: BaseGeometry) -> bool:
     return False
 
 
-def bbox_of(geometry: BaseGeometry) -> Bounds:
-    """Return (west, south, east, north); west > east when the parts meet over 180 degrees.
+def bbox_of(shapes: np.ndarray) -> Bounds:
+    """Return (west, south, east, north) of geometries; west > east when their parts meet over 180 degrees.
 
-    >>> bbox_of(shapely.union_all([shapely.box(179, -17, 180, -16), shapely.box(-180, -17, -178, -16)]))
+    >>> bbox_of(np.array([shapely.box(179, -17, 180, -16), shapely.box(-180, -17, -178, -16)]))
     (179.0, -17.0, -178.0, -16.0)
     """
-    west, south, east, north = (float(value) for value in geometry.bounds)
+    west, south, east, north = (float(value) for value in shapely.total_bounds(shapes))
     if west > -180.0 or east < 180.0:
         return west, south, east, north
-    spans = sorted((part.bounds[0], part.bounds[2]) for part in shapely.get_parts(geometry))
+    spans = sorted((part.bounds[0], part.bounds[2]) for part in shapely.get_parts(shapes))
     reach, gaps = spans[0][1], []
     for left, right in spans[1:]:
         if left > reach:

@@ -23,6 +23,7 @@ from pyproj import Transformer
 from shapely import affinity
 
 from terrascope_nb.errors import UnknownPlaceError
+from terrascope_nb.extent.lonlat import uncrossed
 
 if TYPE_CHECKING:
     from shapely.geometry.base import BaseGeometry
@@ -234,7 +235,7 @@ def tile_footprint(tile: str) -> BaseGeometry:
     ring = shapely.segmentize(shapely.box(*square.box), TILE_SIZE / 22)
     # Degrees from the central meridian never jump, so the outline is whole before it is cut.
     relative = shapely.transform(ring, lambda xy: _relative(xy, square.south))
-    return _wrapped(affinity.translate(relative, xoff=_meridian(square.zone)))
+    return uncrossed(affinity.translate(relative, xoff=_meridian(square.zone)))[0]
 
 
 def tiles_of(geometry: BaseGeometry) -> tuple[str, ...]:
@@ -348,17 +349,3 @@ def _relative(xy: np.ndarray, south: bool, *, inverse: bool = False) -> np.ndarr
     """Points (n, 2) in UTM metres as degrees from the central meridian, or back."""
     direction = "INVERSE" if inverse else "FORWARD"
     return np.column_stack(_transformer(south).transform(xy[:, 0], xy[:, 1], direction=direction))
-
-
-def _wrapped(geometry: BaseGeometry) -> BaseGeometry:
-    """Cut a polygon that reaches over 180 degrees and bring every part back between -180 and 180."""
-    west, _, east, _ = geometry.bounds
-    if west >= -180.0 and east <= 180.0:
-        return geometry
-    parts = []
-    for turn in (-360.0, 0.0, 360.0):
-        moved = affinity.translate(geometry, xoff=turn)
-        inside = shapely.intersection(moved, shapely.box(-180.0, -90.0, 180.0, 90.0))
-        if not inside.is_empty:
-            parts.append(inside)
-    return shapely.union_all(parts)
