@@ -167,9 +167,10 @@ def parse_name(text: str) -> Name:
 
 def _unreadable(text: str, reason: str) -> UnreadableNameError:
     shown = text if len(text) <= 120 else f"{text[:117]}..."
+    alike = [grammar for grammar in GRAMMARS if any(prefix[:2] == text[:2] for prefix in grammar.prefixes)]
     return UnreadableNameError(
         f"cannot read the name {shown!r}: {reason}. Names look like "
-        f"{', '.join(grammar.example for grammar in GRAMMARS)}.",
+        f"{' or '.join(grammar.example for grammar in alike or GRAMMARS[::3])}.",
         text=text,
         reason=reason,
     )
