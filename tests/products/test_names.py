@@ -62,6 +62,14 @@ def test_no_text_is_kept_beside_the_fields():
     assert build_name(other) == "S2C_20260102T030405_31UDS_SCENECLASSIFICATION_20M_V220.tif"
 
 
+def test_a_spelling_of_old_does_not_outlive_the_field_it_spelled():
+    b8a = parse_name("S2B_20180705T105029Z_31UFS_TOC-B08A_20M_V102.tif")
+    assert build_name(dataclasses.replace(b8a, content="TOC-B05")) == "S2B_20180705T105029Z_31UFS_TOC-B05_20M_V102.tif"
+    pair = parse_name("S1A_S1B_Coherence_20200330T173247_20200405T173221_DESC_061_V110")
+    other = dataclasses.replace(pair, orbit_direction="ascending", relative_orbit=161)
+    assert build_name(other) == PAIR
+
+
 @pytest.mark.parametrize(
     ("text", "facts"),
     [

@@ -28,6 +28,16 @@ _LONG = {"ascending": "ASCENDING", "descending": "DESCENDING"}
 _SHORT = {"ascending": "ASC", "descending": "DSC"}
 
 
+def _written_direction(name: Name) -> str:
+    written = name.part("direction")
+    return written if DIRECTIONS.get(written) == name.orbit_direction else _SHORT[name.orbit_direction or ""]
+
+
+def _written_orbit(name: Name) -> str:
+    written = name.part("orbit")
+    return written if written and int(written) == name.relative_orbit else str(name.relative_orbit)
+
+
 def _read_sigma0(match: Match[str]) -> Fields:
     mission, mode, pol, stamp, direction, orbit, hash_, version, band, extension = match.groups()
     return {
@@ -51,7 +61,7 @@ def _write_sigma0(name: Name) -> str:
         name.part("polarisation"),
         write_stamp(name.datetimes[0], "second"),
         _LONG[name.orbit_direction or ""],
-        name.part("orbit") or name.relative_orbit,
+        _written_orbit(name),
         name.part("hash"),
         f"V{name.version}",
         name.content,
@@ -79,8 +89,8 @@ def _write_coherence(name: Name) -> str:
         *name.missions,
         "Coherence",
         *(write_stamp(when, "second") for when in name.datetimes),
-        name.part("direction") or _SHORT[name.orbit_direction or ""],
-        name.part("orbit") or name.relative_orbit,
+        _written_direction(name),
+        _written_orbit(name),
         f"V{name.version}",
         name.content,
     ) + tail(name)

@@ -38,15 +38,20 @@ _S2_RESOLUTIONS: dict[str, tuple[int, ...]] = {
 _S2_WATER = frozenset({"RHOW", "CHL", "SPM", "TUR"})
 
 
+def _usual(content: str) -> str:
+    """Spell a band as delivered files do: the FAQ writes B08A, files B8A."""
+    product, dash, band = content.partition("-B")
+    if not dash:
+        return content
+    return f"{product}-B{int(band[:-1])}A" if band[-1] == "A" else f"{product}-B{int(band):02}"
+
+
 def _read_s2(match: Match[str]) -> Fields:
     mission, stamp, zulu, tile, written, quicklook, resolution, version, op, extension = match.groups()
     if quicklook and op:
         raise ValueError("two marks of a quicklook in one name")
-    product, dash, band = written.partition("-B")
-    content = written
-    if dash:
-        # The FAQ writes B08A, delivered files B8A.
-        content = f"{product}-B{int(band[:-1])}A" if band[-1] == "A" else f"{product}-B{int(band):02}"
+    content = _usual(written)
+    product = content.partition("-")[0]
     return {
         "missions": (mission,),
         "datetimes": (read_stamp(stamp),),
@@ -62,11 +67,12 @@ def _read_s2(match: Match[str]) -> Fields:
 
 
 def _write_s2(name: Name) -> str:
+    written = name.part("content")
     return joined(
         name.missions[0],
         write_stamp(name.datetimes[0], "second") + name.part("zulu"),
         name.tile,
-        name.part("content") or name.content,
+        written if written and _usual(written) == name.content else name.content,
         "QUICKLOOK" if name.is_quicklook and not name.part("op") else "",
         f"{name.resolution:02}M" if name.resolution is not None else "",
         f"V{name.version}",
