@@ -1,6 +1,6 @@
 """What Terrascope offers, as data: one TOML table per product, its versions and cadences inside."""
 
-from terrascope_nb.products.model import Band, BitField, FlagClass, Product, Quality, Style, Variant
+from terrascope_nb.products.model import Band, BitField, FlagClass, Product, Quality, Style, Variant, in_language
 from terrascope_nb.products.quality import MaskRule, class_named, keep_classes
 from terrascope_nb.products.registry import (
     ProductList,
@@ -23,6 +23,7 @@ __all__ = [
     "class_named",
     "find_variant",
     "get_product",
+    "in_language",
     "keep_classes",
     "list_products",
     "product_of_collection",

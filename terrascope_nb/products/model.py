@@ -232,10 +232,12 @@ class Product:
             if band.name.lower() == wanted:
                 return band
         for band in self.bands:
-            if wanted in {
-                n.lower() for n in (band.common_name or "", band.asset_key, *band.aliases, *band.file_content)
-            }:
+            if wanted in {other.lower() for other in (band.common_name or "", band.asset_key, *band.aliases)}:
                 return band
+        # a file may hold several bands (RADIOMETRY): its name then means none of them
+        in_file = [band for band in self.bands if wanted in {content.lower() for content in band.file_content}]
+        if len(in_file) == 1:
+            return in_file[0]
         for missing, why in self.missing_bands.items():
             if missing.lower() == wanted:
                 raise UnknownBandError(f"{self.id} has no band {missing}: {why}", product=self.id, band=name)

@@ -102,6 +102,13 @@ def read_product(text: str, shared: Callable[[str], Mapping[str, Any]], *, where
                 given[key] = _joined(given[key], value)
             else:
                 given.setdefault(key, value)
+    try:
+        return _product(given, where)
+    except TypeError as error:  # a required key is missing: the dataclasses say which
+        raise TableError(f"{where}: {error}") from error
+
+
+def _product(given: Mapping[str, Any], where: str) -> Product:
     values = _checked(Product, given, where)
     values.setdefault("default_bands", ())
     values["bands"] = tuple(_band(item, where) for item in given["bands"])
@@ -110,7 +117,4 @@ def read_product(text: str, shared: Callable[[str], Mapping[str, Any]], *, where
     )
     if "quality" in given:
         values["quality"] = _quality(given["quality"], where)
-    try:
-        return Product(**values)
-    except TypeError as error:  # a required key is missing: dataclasses say which
-        raise TableError(f"{where}: {error}") from error
+    return Product(**values)
