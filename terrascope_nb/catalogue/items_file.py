@@ -66,7 +66,8 @@ def read_items(path: Path) -> Items:
         if path.suffix.lower() in PARQUET_ENDINGS:
             records, known = read_parquet(path)
         else:
-            records, known = read_json(path)
+            content = read_json(path)
+            records, known = item_records(content), content.get(_MEMBER) or {}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CatalogueReplyError(
             f"{path} was asked for items, but it is no STAC ItemCollection: {error}. Use a file that Items.save wrote "
@@ -76,17 +77,28 @@ def read_items(path: Path) -> Items:
     return _build(to_items(records, path), known, path)
 
 
-def read_json(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the item dictionaries of a JSON file, and what we wrote beside them."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object a JSON file holds."""
     with path.open(encoding="utf-8") as file:
         content = json.load(file)
     if not isinstance(content, dict):
         raise TypeError("its top level is no object")
-    if content.get("type") == "Feature":
-        return [content], {}
-    if content.get("type") != "FeatureCollection":
-        raise ValueError(f"its type is {content.get('type')!r}")
-    return list(content["features"]), content.get(_MEMBER) or {}
+    return content
+
+
+def is_item_collection(content: Mapping[str, Any]) -> bool:
+    """Tell a collection of STAC items from other GeoJSON."""
+    features = content.get("features") if content.get("type") == "FeatureCollection" else None
+    return isinstance(features, list) and all(isinstance(one, dict) and "assets" in one for one in features)
+
+
+def item_records(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the item dictionaries of an ItemCollection or of a single item."""
+    if content.get("type") == "Feature" and "assets" in content:
+        return [dict(content)]
+    if not is_item_collection(content):
+        raise ValueError(f"a {content.get('type') or 'JSON object'} without STAC items")
+    return list(content["features"])
 
 
 def read_parquet(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -15,7 +15,10 @@ from shapely.geometry.base import BaseGeometry
 from terrascope_nb.catalogue import item_facts as facts
 from terrascope_nb.extent.mgrs import is_tile, tile_footprint
 from terrascope_nb.extent.period import Period
+from terrascope_nb.products.registry import names_of, product_of_collection
 
+CEILING = 10_000
+"""Items read for one search unless ``max_items`` is larger; a search is meant for an area and a period."""
 Cql2 = str | Mapping[str, Any]
 """A CQL2 expression as text or as JSON."""
 
@@ -25,7 +28,7 @@ class Request:
     """What is asked of a source; every field narrows the answer, an empty one does not."""
 
     collections: tuple[str, ...] = ()
-    """STAC collection ids; ``_`` and ``-`` and case are not told apart when items are checked."""
+    """STAC collection ids; an item may bear any name of the same collection, in any case, with ``_`` for ``-``."""
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north in degrees; west > east crosses the antimeridian."""
     geometry: BaseGeometry | None = None
@@ -35,7 +38,7 @@ class Request:
     max_cloud: float | None = None
     """Percent; an item that does not know its cloud cover passes."""
     tile: tuple[str, ...] = ()
-    """MGRS tiles, any of them."""
+    """MGRS tiles, any of them; an item that comes in no tile (Sentinel-1) must touch one."""
     resolution: float | None = None
     """Pixel size in metres the item must offer."""
     orbit_direction: str | None = None
@@ -83,7 +86,7 @@ def matches(item: pystac.Item, request: Request) -> bool:
     Returns
     -------
     bool
-        Unknown cloud cover and unknown footprints pass; an unknown tile, orbit, platform or resolution does not.
+        Unknown cloud cover and unknown footprints pass; an unknown orbit, platform or resolution does not.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def matcher(request: Request) -> Callable[[pystac.Item], bool]:
     """Return `matches` for one request with everything that can be prepared once prepared."""
     from terrascope_nb.catalogue.expressions import cql2_filter  # loads a compiled library only some searches need
 
-    collections = {normal_collection(name) for name in request.collections}
+    collections = {normal_collection(known) for name in request.collections for known in _all_names(name)}
     area = request_area(request)
     if area is not None:
         shapely.prepare(area)
@@ -110,7 +113,7 @@ def matcher(request: Request) -> Callable[[pystac.Item], bool]:
         if not (
             _in_period(item, request.period)
             and _below_cloud(item, request.max_cloud)
-            and (not request.tile or facts.tile_of(item) in request.tile)
+            and _in_tile(item, request.tile)
             and (not request.relative_orbit or facts.relative_orbit_of(item) in request.relative_orbit)
             and (not platforms or facts.platform_of(item) in platforms)
             and _has_resolution(item, request.resolution)
@@ -176,6 +179,15 @@ def footprint_of(item: pystac.Item) -> BaseGeometry | None:
     return tile_footprint(tile) if tile and is_tile(tile) else None
 
 
+def _all_names(collection: str) -> tuple[str, ...]:
+    """Return every id one collection goes by, so that an older or a local copy of an item is known again."""
+    product = product_of_collection(collection)
+    for variant in product.variants if product is not None else ():
+        if collection in names_of(variant):
+            return (collection, *names_of(variant))
+    return (collection,)
+
+
 def _all_finite(numbers: Any) -> bool:
     if isinstance(numbers, list | tuple):
         return bool(numbers) and all(map(_all_finite, numbers))
@@ -194,6 +206,16 @@ def _in_period(item: pystac.Item, period: Period | None) -> bool:
 def _below_cloud(item: pystac.Item, max_cloud: float | None) -> bool:
     cloud = None if max_cloud is None else facts.cloud_of(item)
     return max_cloud is None or cloud is None or cloud <= max_cloud
+
+
+def _in_tile(item: pystac.Item, tiles: tuple[str, ...]) -> bool:
+    if not tiles:
+        return True
+    own = facts.tile_of(item)
+    if own is not None:
+        return own in tiles
+    outline = footprint_of(item)
+    return outline is None or any(outline.intersects(tile_footprint(tile)) for tile in tiles if is_tile(tile))
 
 
 def _has_resolution(item: pystac.Item, resolution: float | None) -> bool:
