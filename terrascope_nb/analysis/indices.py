@@ -1,0 +1,291 @@
+"""Band maths: a spectral index of a cube, its formula taken from spyndex."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownIndexError, near_misses
+
+_POLARISATIONS = ("VV", "VH", "HV", "HH")
+_KEPT = ("product", "grid_mapping", "attribution", "source", "terrascope_plan")
+_MULTISPECTRAL = re.compile(r"(?<![A-Z0-9])B(0[1-9]|1[0-2]|0?8A)(?![0-9A-Z])")
+_POLARISED = re.compile(r"(?<![A-Z])(VV|VH|HV|HH)(?![A-Z])")
+# CF standard name table; of the indices spyndex knows, it names this one.
+_STANDARD_NAMES = {"NDVI": "normalized_difference_vegetation_index"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Letters:
+    """Which words mean which band letter of a formula."""
+
+    common: Mapping[str, str]
+    """Common name -> letter: ``nir`` -> ``N``."""
+    platform: Mapping[str, str]
+    """Sentinel-2 band name -> letter: ``B08`` -> ``N``."""
+
+    def of(self, name: str, attrs: Mapping[Any, Any]) -> str | None:
+        """Return the letter of a variable, or None when nothing says it."""
+        # A variable called red is red, even when arithmetic has handed it the attributes of another band.
+        for common in (name.lower(), str(attrs.get("common_name", "")).lower()):
+            if common in self.common:
+                return self.common[common]
+        for text in (str(attrs.get("band", "")), name):
+            found = _MULTISPECTRAL.search(text.upper())
+            if found:
+                return self.platform.get(_padded("B" + found[1]))
+            found = _POLARISED.search(text.upper())
+            if found:
+                return found[1]
+        return None
+
+    def words(self, letter: str) -> str:
+        """Return how a user asks for a letter: ``'nir' (B08)``."""
+        common = [word for word, of in self.common.items() if of == letter]
+        platform = [word for word, of in self.platform.items() if of == letter]
+        if not common:
+            return repr(letter)
+        return f"{common[0]!r}" + (f" ({platform[0]})" if platform else "")
+
+
+def _padded(band: str) -> str:
+    """Return a Sentinel-2 band name as the platform writes it: ``B4`` -> ``B04``, ``B08A`` -> ``B8A``."""
+    number = band[1:].lstrip("0")
+    return f"B{number}" if number.endswith("A") else f"B{int(number):02d}"
+
+
+def _letters() -> _Letters:
+    import spyndex  # reads a table of 280 formulas; only who asks for an index pays
+
+    common, platform = {}, {}
+    for letter, band in spyndex.bands.items():
+        common[band.common_name] = letter
+        if hasattr(band, "sentinel2a"):
+            platform[_padded(band.sentinel2a.band)] = letter
+    return _Letters(common, platform)
+
+
+def _find_index(name: str) -> Any:
+    import spyndex  # see _letters
+
+    if name in spyndex.indices:
+        return spyndex.indices[name]
+    known = {key.lower(): key for key in spyndex.indices}
+    if str(name).lower() not in known:
+        swapped = [one for one in known.values() if sorted(one.lower()) == sorted(str(name).lower())]
+        near = [*swapped, *(one for one in near_misses(str(name), known.values()) if one not in swapped)]
+        hint = f"Did you mean {' or '.join(near)}?" if near else "spyndex.indices lists them all."
+        raise UnknownIndexError(
+            f"there is no spectral index {name!r} among the {len(known)} of spyndex. {hint}", index=name
+        )
+    return spyndex.indices[known[str(name).lower()]]
+
+
+def _check_physical(variable: xr.DataArray, index: str) -> None:
+    stored = str(variable.attrs.get("physical", True)).lower() in {"false", "0"}
+    if stored or variable.dtype.kind in "iub" or "scale_factor" in variable.attrs:
+        raise CubeError(
+            f"{index} was asked of {variable.name!r}, which holds stored numbers ({variable.dtype}): nodata would "
+            "count as data, and most formulas need reflectance. Load the cube with physical=True.",
+            variable=variable.name,
+        )
+    if str(variable.attrs.get("units", "")).lower() == "db":
+        raise CubeError(
+            f"{index} was asked of {variable.name!r} in decibel; it wants linear backscatter, 10 ** (dB / 10).",
+            variable=variable.name,
+        )
+
+
+def _by_letter(cube: xr.Dataset, letters: _Letters) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, variable in cube.data_vars.items():
+        letter = letters.of(str(name), variable.attrs)
+        if letter is not None and "flag_values" not in variable.attrs:
+            found.setdefault(letter, []).append(str(name))
+    return found
+
+
+def _choose(letter: str, names: list[str], index: str, letters: _Letters) -> str:
+    # One made from another band inherits its attributes; the band itself also bears the name.
+    named = [name for name in names if letters.of(name, {}) == letter]
+    names = named + [name for name in names if name not in named]
+    if len(names) > 1 and len(named) != 1:
+        warnings.warn(
+            f"{index}: {letter} could be {' or '.join(names)}; {names[0]} is taken. For the other say "
+            f"{letter}={names[1]!r}.",
+            TerrascopeWarning,
+            stacklevel=4,
+        )
+    return names[0]
+
+
+def _inputs(cube: xr.Dataset, index: Any, letters: _Letters, given: Mapping[str, Any]) -> dict[str, str]:
+    """Letter of the formula -> name of the variable."""
+    import spyndex  # see _letters
+
+    wanted = [letter for letter in index.bands if letter in spyndex.bands or letter in _POLARISATIONS]
+    found = _by_letter(cube, letters)
+    inputs: dict[str, str] = {}
+    missing = []
+    for letter in wanted:
+        if letter in given:
+            if not isinstance(given[letter], str) or given[letter] not in cube.data_vars:
+                raise UnknownBandError(
+                    f"{index.short_name}: {letter}={given[letter]!r} names no variable of the cube; "
+                    f"it has {', '.join(map(str, cube.data_vars))}.",
+                    band=given[letter],
+                )
+            inputs[letter] = given[letter]
+        elif letter in found:
+            inputs[letter] = _choose(letter, found[letter], index.short_name, letters)
+        elif letter == "N" and "N2" in found and "N2" not in wanted:
+            inputs[letter] = found["N2"][0]
+            warnings.warn(
+                f"{index.short_name} wants {letters.words('N')}; the cube has only {found['N2'][0]!r}, the narrow "
+                "near infrared, which is taken instead.",
+                TerrascopeWarning,
+                stacklevel=3,
+            )
+        else:
+            missing.append(letter)
+    if missing:
+        raise UnknownBandError(
+            f"{index.short_name} = {index.formula} needs {' and '.join(letters.words(m) for m in missing)}, which the "
+            f"cube has not; it has {', '.join(map(str, cube.data_vars)) or 'no variable'}. Load the missing bands too.",
+            index=index.short_name,
+            missing=tuple(missing),
+        )
+    return inputs
+
+
+def _constants(index: Any, inputs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, float]:
+    """Parameter of the formula -> number: as given, else the default of spyndex."""
+    import spyndex  # see _letters
+
+    names = [name for name in index.bands if name not in inputs]
+    for name in given:
+        if name not in index.bands:
+            raise TypeError(
+                f"{index.short_name} = {index.formula} has no parameter {name!r}; it has {', '.join(index.bands)}."
+            )
+    numbers = {}
+    for name in names:
+        value = given.get(name, spyndex.constants[name].default if name in spyndex.constants else None)
+        if value is None:
+            what = (
+                spyndex.constants[name].description
+                if name in spyndex.constants
+                else "a kernel, see spyndex.computeKernel"
+            )
+            raise TypeError(
+                f"{index.short_name} = {index.formula} needs {name} ({what}), which has no default: give {name}=…"
+            )
+        numbers[name] = float(value)
+    return numbers
+
+
+def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
+    """Return a spectral index of a cube, one number per pixel.
+
+    The formula and the defaults of its parameters are those of spyndex (Awesome Spectral Indices). Bands are found by
+    the names of the variables and their attributes ``common_name`` and ``band``: ``red``, ``B04``, ``TOC-B04_10M`` are
+    all R. N is the broad near infrared (B08); the narrow one (B8A) is N2, and stands in for N only
+    when there is no other, with a warning.
+
+    Nothing is clipped: negative reflectance over dark water may carry a normalised difference beyond -1 or 1. A result
+    that is not finite (a zero denominator) becomes NaN.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset, dims (time, y, x)
+        Physical values (reflectance 0-1, linear backscatter), NaN where not valid. Dask-backed cubes stay lazy.
+    name : str
+        Name of the index, any case: ``"NDVI"``, ``"EVI"``, ``"NDWI"`` …
+    **params : float or str
+        A number for a parameter of the formula (``L=0.5``), or the variable that serves as a band (``N="nir08"``).
+
+    Returns
+    -------
+    xarray.DataArray, float32, same dims and coordinates, unit 1
+        Attributes tell long name, formula, the bands and numbers that went in, and the reference.
+
+    Raises
+    ------
+    UnknownIndexError
+        No such index; the message has the near misses.
+    UnknownBandError
+        A band of the formula is not in the cube; the message says which to load.
+    CubeError
+        The cube holds stored numbers or decibels.
+    TypeError
+        A parameter the formula does not have, or one that has no default and was not given.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> cube = xr.Dataset({"red": ("x", np.float32([0.05])), "nir": ("x", np.float32([0.45]))})
+    >>> spectral_index(cube, "NDVI").values.round(3)
+    array([0.8], dtype=float32)
+    """
+    index = _find_index(name)
+    inputs = _inputs(cube, index, _letters(), params)
+    constants = _constants(index, inputs, params)
+    variables = [cube[variable] for variable in inputs.values()]
+    for variable in variables:
+        _check_physical(variable, index.short_name)
+    result: xr.DataArray = xr.apply_ufunc(
+        _compute,
+        *variables,
+        kwargs={"index": index.short_name, "letters": tuple(inputs), "constants": constants},
+        join="exact",
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        keep_attrs="override",  # for the coordinates: that of the crs tells it in its attributes
+    )
+    result = result.rename(index.short_name)
+    result.attrs = _describe(cube, index, inputs, constants)
+    if "grid_mapping" in variables[0].encoding:
+        result.encoding["grid_mapping"] = variables[0].encoding["grid_mapping"]
+    return result
+
+
+def _compute(
+    *blocks: NDArray[Any], index: str, letters: tuple[str, ...], constants: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return the index of plain arrays: one task per chunk, and numpy's warnings about 0/0 are the NaN we want."""
+    import spyndex  # see _letters
+
+    with np.errstate(all="ignore"):
+        values = spyndex.computeIndex(index, {**dict(zip(letters, blocks, strict=True)), **constants})
+    return np.where(np.isfinite(values), values, np.nan).astype("float32")
+
+
+def _describe(
+    cube: xr.Dataset, index: Any, inputs: Mapping[str, str], constants: Mapping[str, float]
+) -> dict[str, Any]:
+    first = cube[next(iter(inputs.values()))].attrs
+    attrs: dict[str, Any] = {"long_name": index.long_name, "units": "1"}
+    if index.short_name in _STANDARD_NAMES:
+        attrs["standard_name"] = _STANDARD_NAMES[index.short_name]
+    attrs["formula"] = index.formula
+    attrs["inputs"] = ", ".join(
+        [f"{letter}={_named(variable, cube[variable].attrs)}" for letter, variable in inputs.items()]
+        + [f"{constant}={value:g}" for constant, value in constants.items()]
+    )
+    attrs["references"] = index.reference
+    for key in _KEPT:
+        if key in first or key in cube.attrs:
+            attrs[key] = first.get(key, cube.attrs.get(key))
+    return attrs
+
+
+def _named(variable: str, attrs: Mapping[Any, Any]) -> str:
+    band = attrs.get("band", variable)
+    return variable if band == variable else f"{variable} ({band})"
