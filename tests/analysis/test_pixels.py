@@ -40,19 +40,22 @@ def test_a_parcel_has_the_pixels_of_terrascopes_own_mask(parcel):
     assert not found.touched
 
 
-coordinate = st.floats(-40, 340, allow_nan=False).map(lambda v: round(v, 3) + 0.0004321)
+coordinate = st.floats(-40, 340, allow_nan=False)
 
 
 @given(st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=9))
 def test_pixels_are_those_whose_centre_shapely_finds_inside(points):
     polygon = shapely.MultiPoint([(LEFT + x, TOP - y) for x, y in points]).convex_hull
     assume(polygon.area > 0)
+    rows, columns = np.indices(GRID.shape)
+    centres = shapely.points(LEFT + columns * 10 + 5, TOP - rows * 10 - 5)
+    clear = shapely.distance(polygon.boundary, centres) > 1e-3  # a centre on the border may go either way
     found = feature_pixels(polygon, GRID)
     expected = centres_inside(polygon, GRID)
-    if not found.touched:
-        np.testing.assert_array_equal(found.to_mask(GRID.shape), expected)
+    if found.touched:
+        assert not expected[clear].any()
     else:
-        assert not expected.any()
+        np.testing.assert_array_equal(found.to_mask(GRID.shape)[clear], expected[clear])
 
 
 @given(st.integers(1, 19), st.integers(1, 29), st.floats(0.0, 2 * np.pi))
