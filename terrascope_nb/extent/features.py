@@ -86,8 +86,8 @@ class Aoi:
     def tiles(self) -> tuple[str, ...]:
         """Sentinel-2 tiles whose 109.8 km square the area touches, sorted; an area that is a tile gives itself.
 
-        Tiles overlap by 9.8 km and zones by more, so one field may lie whole in four tiles. Over Belgium the zone-32
-        tiles (32ULB …) and the neighbours 31UCS, 31UDT … touch too, besides the ten that Terrascope lists.
+        Tiles overlap by 9.8 km and zones by more, so one field may lie whole in four tiles. Over Belgium 31UGQ, 32ULA
+        and 32ULB touch besides the ten tiles that Terrascope lists.
         """
         return self._once("tiles", self._touched)
 

@@ -21,7 +21,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from terrascope_nb.errors import AreaError, UnknownPlaceError, near_misses
+from terrascope_nb.errors import UnknownPlaceError, near_misses
 
 __all__ = ["Place", "PlaceKind", "find_place", "list_places"]
 
@@ -78,7 +78,7 @@ class Place:
 
     @property
     def geometry(self) -> BaseGeometry:
-        """Outline in EPSG:4326; larger places are the union of their municipalities."""
+        """Outline in EPSG:4326; provinces, regions and the country are the union of their municipalities."""
         return _outline(self.nis)
 
     def __str__(self) -> str:
@@ -256,14 +256,15 @@ def _ring(indices: list[int]) -> np.ndarray:
     return np.concatenate([pieces[0], *(piece[1:] for piece in pieces[1:])])
 
 
-@lru_cache(maxsize=1)
-def _municipal_shapes() -> dict[str, Mapping[str, Any]]:
-    return {one["properties"]["nis"]: one for one in _topology()["objects"]["municipalities"]["geometries"]}
+@lru_cache(maxsize=2)
+def _shapes(layer: str) -> dict[str, Mapping[str, Any]]:
+    return {one["properties"]["nis"]: one for one in _topology()["objects"][layer]["geometries"]}
 
 
 @lru_cache(maxsize=1024)
 def _outline(nis: str) -> BaseGeometry:
-    shape = _municipal_shapes().get(nis)
+    # Arrondissements have outlines of their own: their codes are of 2019, those beside the municipalities older.
+    shape = _shapes("municipalities").get(nis) or _shapes("arrondissements").get(nis)
     if shape is None:
         return _dissolved(nis)
     polygons = [shape["arcs"]] if shape["type"] == "Polygon" else shape["arcs"]
@@ -276,9 +277,7 @@ def _outline(nis: str) -> BaseGeometry:
 def _dissolved(nis: str) -> BaseGeometry:
     members = [
         code
-        for code, shape in _municipal_shapes().items()
-        if nis == _COUNTRY or nis in (shape["properties"].get(key) for key in ("arr_nis", "prov_nis", "reg_nis"))
+        for code, shape in _shapes("municipalities").items()
+        if nis == _COUNTRY or nis in (shape["properties"].get(key) for key in ("prov_nis", "reg_nis"))
     ]
-    if not members:
-        raise AreaError(f"The place {nis} was asked for, but no municipality belongs to it.", nis=nis)
     return shapely.union_all([_outline(code) for code in members])
