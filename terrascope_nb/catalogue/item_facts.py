@@ -134,7 +134,7 @@ def named_resolution(item: pystac.Item) -> float | None:
 
 
 def resolution_of(item: pystac.Item) -> float | None:
-    """Pixel size of the item in metres: what its id names, else ``gsd``, else its projected grid.
+    """Pixel size of the item in metres: what its id names, else ``gsd``, else its grid, else its finest asset.
 
     The id comes first because ``gsd`` is the instrument's number in STAC: a 20 m product may say 10.
     """
@@ -144,7 +144,8 @@ def resolution_of(item: pystac.Item) -> float | None:
     gsd = item.properties.get("gsd")
     if isinstance(gsd, int | float) and gsd > 0:
         return float(gsd)
-    return _metres(item.properties.get("proj:transform"), _code(item.properties))
+    own = _metres(item.properties.get("proj:transform"), _code(item.properties))
+    return own if own is not None else min(_asset_resolutions(item), default=None)
 
 
 def resolutions_of(item: pystac.Item) -> set[float]:
@@ -152,7 +153,12 @@ def resolutions_of(item: pystac.Item) -> set[float]:
     named = named_resolution(item)
     if named is not None:
         return {named}
-    found = {resolution_of(item)}
+    own = resolution_of(item)
+    return {*_asset_resolutions(item), *(() if own is None else (own,))}
+
+
+def _asset_resolutions(item: pystac.Item) -> set[float]:
+    found: set[float | None] = set()
     for asset in item.assets.values():
         if "thumbnail" in (asset.roles or ()):
             continue
@@ -359,8 +365,9 @@ def _shape(value: Any) -> tuple[int, int] | None:
 
 
 def _metres(transform: Any, crs: str | None) -> float | None:
-    # EPSG:326xx and 327xx are UTM, in metres; a grid in degrees has no pixel size in metres.
+    # UTM, web mercator and ETRS89-LAEA are in metres. Items of 2023 name no system; pixels of 1 degree and more do not
+    # occur, so a step of 1 and more is in metres there too.
     numbers = _transform(transform)
-    if numbers is None or crs is None or not re.fullmatch(r"EPSG:32[67]\d\d|EPSG:3857|EPSG:3035", crs):
+    if numbers is None or (crs is not None and not re.fullmatch(r"EPSG:32[67]\d\d|EPSG:3857|EPSG:3035", crs)):
         return None
-    return abs(numbers[0])
+    return abs(numbers[0]) if crs is not None or abs(numbers[0]) >= 1 else None
