@@ -238,14 +238,13 @@ def _source(item: pystac.Item, band: Band, roots: tuple[Path, ...]) -> Source | 
     key = find_asset(item, band)
     if key is None:
         return None
-    encoding = asset_encoding(item, key)
+    index = _place_in_file(item, key, band)
+    encoding = asset_encoding(item, key, band=index)
     said = asset_grid(item, key)
     grid = None
     if said.crs and said.transform and said.shape:
         grid = PixelGrid(said.crs, said.transform, said.shape)
     asset = item.assets[key]
-    described = [str(entry.get("name", "")) for entry in _described(asset)]
-    index = described.index(band.name) + 1 if len(described) > 1 and band.name in described else 1
     is_netcdf = asset.href.lower().endswith((".nc", ".nc4"))
     return Source(
         ref=asset_ref(item, key, roots=roots),
@@ -257,3 +256,15 @@ def _source(item: pystac.Item, band: Band, roots: tuple[Path, ...]) -> Source | 
         band_index=index,
         variable=band.name if is_netcdf else None,
     )
+
+
+def _place_in_file(item: pystac.Item, key: str, band: Band) -> int:
+    """Return the number of a band in its file: as the item lists them, else as the table does where bands share one."""
+    asset = item.assets[key]
+    names = {name.lower() for name in (band.name, band.asset_key, *band.aliases)}
+    described = [str(entry.get("name", "")).lower() for entry in _described(asset)]
+    for number, name in enumerate(described, start=1):
+        if name in names:
+            return number
+    has_own_file = bool({key.lower(), (asset.title or "").lower()} & names) or len(described) > 1
+    return 1 if has_own_file else band.index

@@ -97,6 +97,8 @@ class Header:
     """Bands."""
     dtype: str
     """Stored type, as numpy calls it; samples of fewer than 8 bits are ``uint8``."""
+    bits: int
+    """Bits per sample."""
     crs: str | None
     """``"EPSG:32631"``; None where the file names none, or one that is no plain EPSG code."""
     transform: Transform | None
@@ -213,6 +215,7 @@ def _header(layout: Layout) -> Header:
         height=full.height,
         count=layout.number(fields, _SAMPLES, 1),
         dtype=_dtype(layout, fields),
+        bits=layout.number(fields, _BITS, 1),
         crs=_crs(keys),
         transform=_transform(layout, fields, keys),
         nodata=_nodata(layout, fields),

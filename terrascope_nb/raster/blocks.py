@@ -1,0 +1,231 @@
+"""Native blocks of a local GeoTIFF, decoded outside the GIL by a maintained codec library.
+
+Whatever is not understood here (a compression, a sample format, a container) is left to GDAL: `native_reader` then
+answers None, and the caller reads the same numbers the slower way.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
+from terrascope_nb.raster.grid import PixelGrid
+from terrascope_nb.raster.header import Header, read_header, tile_ranges
+from terrascope_nb.raster.info import FileInfo
+
+_Decode = Callable[[bytes, int], Any]
+_NO_DECODE, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD = 1, 5, 8, 32946, 34925, 50000
+_DECODERS: dict[int, _Decode] = {
+    _NO_DECODE: lambda data, _size: data,
+    _LZW: lambda data, size: imagecodecs.lzw_decode(data, out=size),
+    _DEFLATE: lambda data, size: imagecodecs.deflate_decode(data, out=size),
+    _OLD_DEFLATE: lambda data, size: imagecodecs.deflate_decode(data, out=size),
+    _LZMA: lambda data, size: imagecodecs.lzma_decode(data, out=size),
+    _ZSTD: lambda data, size: imagecodecs.zstd_decode(data, out=size),
+}
+"""TIFF compression number -> decoder(bytes, decoded size)."""
+
+_Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """One state of a local file: a changed file is another key of the caches."""
+
+    path: str
+    """Local path."""
+    size: int
+    """Bytes."""
+    modified: int
+    """Nanoseconds since 1970."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_header(state: FileState) -> Header:
+    return read_header(state.path)
+
+
+@functools.lru_cache(maxsize=2048)
+def _known_ranges(state: FileState, level: int) -> _Ranges:
+    return tile_ranges(state.path, _known_header(state).levels[level])
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_info(state: FileState) -> FileInfo | None:
+    """Return what the header says, or None where GDAL has to read the file."""
+    try:
+        header = _known_header(state)
+    except CorruptAssetError:
+        return None  # GDAL knows more kinds of TIFF than we do, and names the file when it is damaged indeed
+    kind = np.dtype(header.dtype)
+    levels = tuple((level.height, level.width) for level in header.levels)
+    if (
+        header.compression not in _DECODERS
+        or header.predictor not in (1, 2, 3)
+        or header.crs is None
+        or header.transform is None
+        or kind.kind not in "iuf"
+        or header.dtype == "float16"
+        or header.bits != 8 * kind.itemsize
+        or (header.predictor == 3 and kind.kind != "f")
+        or list(levels) != sorted(levels, reverse=True)
+    ):
+        return None
+    return FileInfo(
+        grid=PixelGrid(header.crs, header.transform, levels[0]),
+        dtype=header.dtype,
+        nodata=header.nodata,
+        scale=None if header.scale == 1.0 else header.scale,
+        offset=None if header.offset == 0.0 else header.offset,
+        levels=levels,
+        block=header.block,
+    )
+
+
+def state_of(path: str) -> FileState:
+    """Return the present state of a local file.
+
+    Raises
+    ------
+    AssetUnreachableError
+        It is not there or may not be looked at.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - runs for every read
+    except OSError as error:
+        raise AssetUnreachableError(f"{path} does not exist or cannot be read: {error}.", href=path) from error
+    return FileState(path, found.st_size, found.st_mtime_ns)
+
+
+def native_reader(path: str, band: int = 1) -> NativeReader | None:
+    """Return a reader of a band of a local GeoTIFF, or None where GDAL has to do it.
+
+    Raises
+    ------
+    AssetUnreachableError
+        The file is not there.
+    CorruptAssetError
+        It is a TIFF whose header is damaged.
+    """
+    if not path.lower().endswith((".tif", ".tiff")):
+        return None
+    state = state_of(path)
+    info = _known_info(state)
+    if info is None:
+        return None
+    header = _known_header(state)
+    return NativeReader(state, header, info, band) if 1 <= band <= header.count else None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeReader:
+    """Reads regions of one band, block by block."""
+
+    state: FileState
+    """The file as it was when the reader was made."""
+    header: Header
+    """Its header."""
+    info: FileInfo
+    """What the header says of the grid and the numbers."""
+    band: int
+    """Band, from 1."""
+
+    def read(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[Any]:
+        """Return the stored numbers of a region inside a level (0 = full resolution).
+
+        Returns
+        -------
+        numpy.ndarray of the file's dtype in native byte order, shape (bottom - top, right - left).
+
+        Raises
+        ------
+        CorruptAssetError
+            A block cannot be decoded or lies outside the file.
+        """
+        shape = self.header.levels[level]
+        rows, cols = shape.block
+        across = -(-shape.width // cols)
+        offsets, counts = _known_ranges(self.state, level)
+        first = (self.band - 1) * across * -(-shape.height // rows) if self.header.planar == 2 else 0
+        out = np.empty((bottom - top, right - left), dtype=self.header.dtype)
+        with open(self.state.path, "rb", buffering=0) as file:  # noqa: PTH123 - an int descriptor is all we need
+            descriptor = file.fileno()
+            for block_row in range(top // rows, -(-bottom // rows)):
+                for block_col in range(left // cols, -(-right // cols)):
+                    number = first + block_row * across + block_col
+                    # The last strip is as high as what is left; tiles are always whole.
+                    height = rows if shape.tiled else min(rows, shape.height - block_row * rows)
+                    block = self._block(descriptor, int(offsets[number]), int(counts[number]), height, cols)
+                    y, x = block_row * rows, block_col * cols
+                    y0, y1 = max(top, y), min(bottom, y + height)
+                    x0, x1 = max(left, x), min(right, x + cols)
+                    out[y0 - top : y1 - top, x0 - left : x1 - left] = block[y0 - y : y1 - y, x0 - x : x1 - x]
+        return out
+
+    def _block(self, descriptor: int, offset: int, count: int, rows: int, cols: int) -> NDArray[Any]:
+        """Return one decoded block, shape (rows, cols)."""
+        header = self.header
+        if count == 0:  # never written; GDAL gives nodata there, and 0 where there is none
+            unknown = header.nodata is None or (np.isnan(header.nodata) and header.dtype[0] != "f")
+            empty = 0 if unknown else header.nodata
+            return np.full((rows, cols), empty, dtype=header.dtype)
+        data = os.pread(descriptor, count, offset)
+        if len(data) != count:
+            raise CorruptAssetError(f"{self.state.path} is damaged: it ends inside a block.", href=self.state.path)
+        samples = header.count if header.planar == 1 else 1
+        kind = np.dtype(header.dtype)
+        size = rows * cols * samples * kind.itemsize
+        try:
+            raw = _DECODERS[header.compression](data, size)
+        except (ValueError, RuntimeError) as error:  # every codec of the library derives its error from one of these
+            raise CorruptAssetError(
+                f"{self.state.path} is damaged: a block does not decode ({error}).", href=self.state.path
+            ) from error
+        if len(raw) != size:
+            raise CorruptAssetError(
+                f"{self.state.path} is damaged: a block holds {len(raw)} bytes where {size} belong.",
+                href=self.state.path,
+            )
+        stored = np.frombuffer(raw, dtype=kind.newbyteorder(self._order())).reshape(rows, cols, samples)
+        block = unpredict(stored, header.predictor)
+        return block[:, :, self.band - 1 if samples > 1 else 0]
+
+    def _order(self) -> Literal["<", ">"]:
+        return ">" if self.header.levels[0].offsets.dtype[0] == ">" else "<"
+
+
+def unpredict(stored: NDArray[Any], predictor: int) -> NDArray[Any]:
+    """Undo a TIFF predictor along the columns.
+
+    Parameters
+    ----------
+    stored : numpy.ndarray, dims (rows, columns, samples)
+        As it comes out of the codec, in the file's byte order.
+    predictor : int
+        1 none, 2 differences of whole numbers, 3 differences of the bytes of floats (TIFF technical note 3).
+
+    Returns
+    -------
+    numpy.ndarray, same shape, native byte order.
+    """
+    if predictor == 3:
+        rows, cols, samples = stored.shape
+        size = stored.dtype.itemsize
+        # Each row holds all most significant bytes first, then the next ones, differenced sample by sample; the byte
+        # order of the file has no say in it.
+        planes = np.asarray(imagecodecs.delta_decode(stored.view("u1").reshape(rows, cols * size, samples), axis=-2))
+        numbers = planes.reshape(rows, size, cols * samples).transpose(0, 2, 1)
+        return np.ascontiguousarray(numbers).view(f">f{size}").astype(f"f{size}").reshape(rows, cols, samples)
+    native = stored if stored.dtype.isnative else stored.astype(stored.dtype.newbyteorder("="))
+    if predictor == 1:
+        return native
+    whole = native.view(f"i{native.dtype.itemsize}")
+    return np.asarray(imagecodecs.delta_decode(whole, axis=-2)).view(native.dtype)

@@ -1,0 +1,136 @@
+"""A raster file read by GDAL: anything that `blocks` does not read itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from rasterio.windows import Window as GdalWindow
+
+from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError, NotLoadableError
+from terrascope_nb.raster.grid import PixelGrid
+from terrascope_nb.raster.info import FileInfo
+
+_GDAL_OPTIONS = {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_HTTP_MAX_RETRY": "3",
+    "GDAL_HTTP_RETRY_DELAY": "0.5",
+    "GDAL_HTTP_CONNECTTIMEOUT": "10",
+    "GDAL_HTTP_TIMEOUT": "60",
+}
+
+
+def _gdal_name(href: str, variable: str | None) -> str:
+    lower = href.lower()
+    if lower.endswith((".nc", ".nc4")):
+        if lower.startswith(("http://", "https://")):
+            raise NotLoadableError(
+                f"{href} is a NetCDF file behind HTTPS, which cannot be read in windows. "
+                "Download it first, or choose the product's GeoTIFF (COG) collection.",
+                href=href,
+            )
+        return f'NETCDF:"{href}":{variable}' if variable else href
+    if lower.endswith((".h5", ".hdf5", ".hdf", ".he5")):
+        raise NotLoadableError(
+            f"{href} is an HDF5 file without georeference that GDAL understands. "
+            "Choose the product's GeoTIFF (COG) collection.",
+            href=href,
+        )
+    return href
+
+
+@contextmanager
+def opened(href: str, variable: str | None, **options: Any) -> Iterator[Any]:
+    """Open a file with GDAL for reading; errors name the file."""
+    name = _gdal_name(href, variable)
+    remote = href.lower().startswith(("http://", "https://"))
+    if not remote and not os.path.exists(href):  # noqa: PTH110 - hot path
+        raise AssetUnreachableError(f"{href} does not exist.", href=href)
+    with rasterio.Env(**_GDAL_OPTIONS):
+        try:
+            dataset = rasterio.open(name, **options)
+        except RasterioError as error:
+            if remote:
+                raise AssetUnreachableError(
+                    f"{href} did not open: {error}. The server may be down, or the file may need a signed-in user.",
+                    href=href,
+                ) from error
+            raise CorruptAssetError(f"{href} is no readable raster file: {error}.", href=href) from error
+        with dataset:
+            try:
+                yield dataset
+            except RasterioError as error:
+                raise CorruptAssetError(f"{href} is damaged: {error}.", href=href) from error
+
+
+def _said(value: float | None, silent: float) -> float | None:
+    return None if value is None or value == silent else float(value)
+
+
+def _crs_text(crs: Any) -> str:
+    if crs is None:
+        return ""
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else str(crs.to_wkt())
+
+
+def _info(dataset: Any, band: int) -> FileInfo:
+    tags = dataset.tags(band)
+    nodata = dataset.nodatavals[band - 1]
+    if nodata is None and "_FillValue" in tags:  # NetCDF
+        nodata = float(tags["_FillValue"])
+    return FileInfo(
+        grid=PixelGrid(_crs_text(dataset.crs), tuple(dataset.transform)[:6], (dataset.height, dataset.width)),
+        dtype=dataset.dtypes[band - 1],
+        nodata=None if nodata is None else float(nodata),
+        scale=_said(dataset.scales[band - 1], 1.0),
+        offset=_said(dataset.offsets[band - 1], 0.0),
+        levels=(
+            (dataset.height, dataset.width),
+            *((-(-dataset.height // factor), -(-dataset.width // factor)) for factor in dataset.overviews(band)),
+        ),
+        block=tuple(dataset.block_shapes[band - 1]),
+    )
+
+
+class GdalReader:
+    """Reads regions of one band through an open dataset."""
+
+    def __init__(self, href: str, dataset: Any, *, band: int, variable: str | None) -> None:
+        self.info = _info(dataset, band)
+        self._href = href
+        self._dataset = dataset
+        self._band = band
+        self._variable = variable
+
+    def read(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[Any]:
+        """Return the stored numbers of a region inside a level (0 = full resolution)."""
+        window = GdalWindow(left, top, right - left, bottom - top)
+        if level == 0:
+            stored: NDArray[Any] = self._dataset.read(self._band, window=window)
+            return stored
+        with opened(self._href, self._variable, overview_level=level - 1) as dataset:
+            reduced: NDArray[Any] = dataset.read(self._band, window=window)
+            return reduced
+
+
+@contextmanager
+def gdal_reader(href: str, *, band: int = 1, variable: str | None = None) -> Iterator[GdalReader]:
+    """Open a file with GDAL; errors on the way name it.
+
+    Raises
+    ------
+    AssetUnreachableError
+        The file is not there or the server does not give it.
+    CorruptAssetError
+        It is no raster file, or reading fails half-way.
+    NotLoadableError
+        A container that cannot be read in windows; the message says what to take instead.
+    """
+    with opened(href, variable) as dataset:
+        yield GdalReader(href, dataset, band=band, variable=variable)
