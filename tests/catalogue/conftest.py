@@ -47,7 +47,8 @@ def real_shaped(
     record["id"] = f"{mission}_{stamp}_{tile}_{product}{size}_V{version}"
     record["collection"] = COLLECTIONS[product]
     outline = tile_footprint(tile) if footprint is None else footprint
-    record["geometry"], record["bbox"] = mapping(outline), list(outline.bounds)
+    record["geometry"] = json.loads(json.dumps(mapping(outline)))
+    record["bbox"] = list(outline.bounds)
     epsg, (left, bottom, right, top) = tile_box(tile)
     old = record["properties"]
     old.update(
