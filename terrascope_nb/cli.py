@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from terrascope_nb import __version__
 from terrascope_nb.errors import (
     AreaError,
+    FilterError,
     MaskError,
     PeriodError,
     TerrascopeError,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from terrascope_nb.products.model import Product
 
 FAILED, WRONG_USE, INTERRUPTED, PIPE_CLOSED = 1, 2, 130, 141
-_ASKED_WRONGLY = (UnknownProductError, UnknownBandError, AreaError, PeriodError, MaskError)
+_ASKED_WRONGLY = (UnknownProductError, UnknownBandError, AreaError, PeriodError, FilterError, MaskError)
 _FORMAT_OF_ENDING = {".json": "json", ".geojson": "geojson", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     index = add("index", _index, "Index an archive folder, so that it can be searched with no server.")
     index.add_argument("root", type=Path, help="a folder in Terrascope's layout")
     index.add_argument("--quality", action="store_true", help="also read cloud, valid pixels and footprint (slower)")
-    index.add_argument("--out", type=Path, metavar="FILE", help="where to put the index (.parquet)")
+    index.add_argument("--out", type=Path, metavar="FOLDER", help="where to put the index; the cache by default")
 
     export = add("export", _export, "Load scenes and write them as NetCDF, COG or Zarr.")
     _add_search_arguments(export)
@@ -241,8 +242,19 @@ def _items_text(items: Items, kind: str) -> str:
 def _index(arguments: argparse.Namespace) -> int:
     from terrascope_nb.catalogue.archive import index_archive
 
-    index = index_archive(arguments.root, out=arguments.out, quality=arguments.quality)
-    print(f"{len(index)} items of {index.root}", file=sys.stderr)
+    on_terminal = sys.stderr.isatty()
+
+    def tell(items: int, files: int) -> None:
+        print(f"\r{items} items, {files} files", end="", file=sys.stderr, flush=True)
+
+    try:
+        index = index_archive(
+            arguments.root, out=arguments.out, quality=arguments.quality, progress=tell if on_terminal else None
+        )
+    finally:
+        if on_terminal:
+            print(file=sys.stderr)
+    print(f"{len(index)} items of {index.root}, {len(index.problems)} files left out", file=sys.stderr)
     print(index.path)
     return 0
 

@@ -24,7 +24,7 @@ from terrascope_nb.recipes.report import Check, Report
 from terrascope_nb.settings import options
 
 COMMANDS = ("products", "search", "index", "export", "doctor", "sample")
-BOX = "3.0205,50.812,3.025,50.815"
+BOX = "3.0205,50.814,3.025,50.817"
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
@@ -217,7 +217,7 @@ def test_search_writes_the_file_its_ending_names(
         f"july.{ending}" for ending in ("csv", "geojson", "json", "parquet")
     ]
     again = run(capsys, "search", "s2-toc", "--source", str(tmp_path / "july.json"), "--format", "csv")[1]
-    assert again == search_july(capsys, archive, "--format", "csv")[1] or again.count("\n") == 8
+    assert [row["time"][:10] for row in csv.DictReader(io.StringIO(again))] == days_in_july(archive)
 
 
 def test_limit_and_cloud_narrow_the_search(capsys: pytest.CaptureFixture[str], archive: Path) -> None:
