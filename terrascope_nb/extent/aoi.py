@@ -185,9 +185,9 @@ def _from_text(text: str, crs: object) -> Draft:
         return _from_bbox([float(number) for number in match.groups()], crs)
     if mgrs.is_tile(text):
         tile = mgrs.tile_square(text).tile
-        return Draft(
-            [mgrs.tile_footprint(tile)], f"the tile {tile}", [{"tile": tile}], [tile], LONLAT, kind="tile", name=tile
-        )
+        epsg, box = mgrs.tile_box(tile)
+        shape = shapely.box(*box)
+        return Draft([shape], f"the tile {tile}", [{"tile": tile}], [tile], f"EPSG:{epsg}", kind="tile", name=tile)
     if text.isdecimal():
         return _from_place(text)
     if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):

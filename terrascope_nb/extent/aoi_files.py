@@ -118,7 +118,7 @@ def from_file(path: Path, layer: str | None = None) -> Draft:
     if path.is_dir() and suffix != ".gdb":
         raise AreaError(f"An area was asked for from {str(path)!r}, which is a folder. Name one file in it.", path=path)
     if suffix == ".wkt":
-        return Draft([_wkt(path.read_text(encoding="utf-8"), path.name)], path.name, name=path.stem)
+        return Draft([_wkt(path.read_text(encoding="utf-8"), path.name)], path.name, lonlat=True, name=path.stem)
     if suffix in {".geojson", ".json"}:
         draft = from_geojson(_json(path), path.name)
     elif suffix in {".parquet", ".geoparquet"}:

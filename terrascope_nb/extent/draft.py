@@ -245,23 +245,21 @@ def _on_the_globe(draft: Draft, shapes: np.ndarray) -> np.ndarray:
         return shapes
     moved = crossed = 0
     for i, shape in enumerate(shapes):
-        shape, turns = lonlat.unwrapped(shape)  # noqa: PLW2901 - the same shape, step by step
-        shapes[i], did_cross = lonlat.uncrossed(shape)
-        moved, crossed = moved + (turns != 0), crossed + did_cross
+        west, _, east, _ = shape.bounds
+        shapes[i], did_cross = lonlat.uncrossed(lonlat.unwrapped(shape)[0])
+        moved, crossed = moved + (east <= -180 or west >= 180), crossed + did_cross
     if moved:
         x2, _, x3, _ = _bounds(shapes)
         draft.said.append(
             f"longitudes {x0:g} to {x1:g} of {draft.source} run round the world; moved to {x2:g} to {x3:g}"
         )
     if crossed:
-        draft.said.append(
-            f"{draft.source} crosses longitude 180 and was cut there; if the long way round is meant, give a bbox"
-        )
+        draft.said.append(f"{draft.source} crosses longitude 180 (read as the shorter way round) and was cut there")
     return shapes
 
 
 def _check_place(draft: Draft, shapes: np.ndarray, crs: str) -> None:
-    """Refuse projected numbers lie far from where their coordinate system is used."""
+    """Refuse projected numbers that lie far from where their coordinate system is used."""
     use = pyproj.CRS(crs).area_of_use
     if use is None:
         return
@@ -271,8 +269,8 @@ def _check_place(draft: Draft, shapes: np.ndarray, crs: str) -> None:
     def outside(x: float, y: float) -> bool:
         lon, lat = to_degrees.transform(x, y)
         # Ten degrees of grace: neighbouring UTM zones are often used on purpose.
-        within = use.south - 10 <= lat <= use.north + 10 and use.west - 10 <= lon <= use.east + 10
-        return not within and not use.west > use.east
+        width = (use.east - use.west) % 360 or 360
+        return not (use.south - 10 <= lat <= use.north + 10 and (lon - use.west + 10) % 360 <= width + 20)
 
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
     if not outside(x, y):

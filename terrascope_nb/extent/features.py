@@ -24,6 +24,8 @@ __all__ = ["Aoi", "Feature", "Kind", "crs_text", "reproject"]
 
 Kind = Literal["polygon", "bbox", "tile", "point"]
 LONLAT = "EPSG:4326"
+_OFF_EARTH = 1.5e8
+"""Beyond this a projection has run away towards infinity: the Earth is 4e7 m round, or 1.3e8 feet."""
 _Found = TypeVar("_Found")
 
 
@@ -246,7 +248,8 @@ def reproject(shapes: np.ndarray, source: str, target: str) -> np.ndarray:
         return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
 
     moved = shapely.transform(shapely.segmentize(shapes, step_of(source)), move)
-    if not np.isfinite(shapely.get_coordinates(moved)).all():
+    xy = shapely.get_coordinates(moved)
+    if not (np.isfinite(xy).all() and np.abs(xy).max() < _OFF_EARTH):
         raise AreaError(
             f"The area was asked for in {_short(target)}, which has no coordinates for all of it. Choose a coordinate "
             "system made for that part of the world, such as the UTM zone of the area.",

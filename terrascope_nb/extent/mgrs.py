@@ -209,7 +209,7 @@ def tile_box(tile: str) -> tuple[int, tuple[float, float, float, float]]:
 
 
 def tile_footprint(tile: str) -> BaseGeometry:
-    """Return the outline of a tile in degrees, its edges followed every 5 km.
+    """Return the outline of a tile in degrees, its edges followed every 2 km.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def tile_footprint(tile: str) -> BaseGeometry:
     [1.56, 50.46, 3.14, 51.45]
     """
     square = tile_square(tile)
-    ring = shapely.segmentize(shapely.box(*square.box), TILE_SIZE / 22)
+    ring = shapely.segmentize(shapely.box(*square.box), TILE_SIZE / 55)
     # Degrees from the central meridian never jump, so the outline is whole before it is cut.
     relative = shapely.transform(ring, lambda xy: _relative(xy, square.south))
     return uncrossed(affinity.translate(relative, xoff=_meridian(square.zone)))[0]

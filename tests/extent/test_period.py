@@ -130,7 +130,7 @@ def test_a_scene_at_10_46_on_the_last_day_is_found() -> None:
 def test_a_time_with_a_zone_is_converted_and_not_overwritten() -> None:
     day = period("2018-04-30")
     assert day.contains(datetime(2018, 5, 1, 0, 30, tzinfo=BRUSSELS))  # 22:30 UTC the day before
-    assert not day.contains(datetime(2018, 5, 1, 0, 30))  # noqa: DTZ001 - without a zone it is UTC
+    assert not day.contains(datetime(2018, 5, 1, 0, 30))
     with pytest.warns(TerrascopeWarning, match=r"22:30 UTC.*all of 2018-04-30"):
         assert period(datetime(2018, 5, 1, 0, 30, tzinfo=BRUSSELS)) == day
     with pytest.warns(TerrascopeWarning, match="all of 2018-04-30"):
@@ -146,7 +146,7 @@ def test_a_time_of_day_is_said_to_become_a_whole_day() -> None:
 def test_a_whole_day_is_taken_without_a_word() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        period((datetime(2018, 5, 1), datetime(2018, 5, 31)))  # noqa: DTZ001 - as people write it
+        period((datetime(2018, 5, 1), datetime(2018, 5, 31)))
         period("2018-05-01T00:00:00Z/2018-05-31T23:59:59Z")
 
 
@@ -169,7 +169,10 @@ def test_a_winter_runs_into_the_next_year_and_ends_on_the_last_of_february() -> 
 @pytest.mark.parametrize(
     ("asked", "match"),
     [
-        ("2018-06-15/2018-05-01", r"start 2018-06-15 comes after its end 2018-05-01\. Swap the two: '2018-05-01/2018-06-15'"),
+        (
+            "2018-06-15/2018-05-01",
+            r"start 2018-06-15 comes after its end 2018-05-01\. Swap the two: '2018-05-01/2018-06-15'",
+        ),
         ((date(2018, 6, 15), date(2018, 5, 1)), "Swap the two: '2018-05-01/2018-06-15'"),
         ("2019/2018", "Swap the two: '2018/2019'"),
         ("2018-02-30", "February 2018 has 28 days: the last is 2018-02-28"),
