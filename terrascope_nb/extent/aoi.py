@@ -49,7 +49,7 @@ def area(what: AoiLike, *, crs: object = None, name: str | None = None, feature_
     ----------
     what : bbox, str, Path, dict, shapely geometry, GeoDataFrame, GeoSeries, int, Aoi, or a list of these
         A bbox is ``(west, south, east, north)`` in degrees; west > east crosses 180 degrees. ``"31UDS"`` is a
-        Sentinel-2 tile, ``"Assenede"`` a Belgian place, ``"43002"`` its NIS code. A layer of a GeoPackage is named as
+        Sentinel-2 tile, ``"Assenede"`` a Belgian place (a `Place` will do too), ``"43002"`` its NIS code. A layer of a GeoPackage is named as
         ``"fields.gpkg|layername=parcels"``.
     crs : str, int or CRS, optional
         Coordinate system of the numbers, when `what` does not say it. GeoJSON, WKT, shapely and bbox are EPSG:4326
@@ -125,6 +125,8 @@ def _draft(what: AoiLike, crs: object) -> Draft:
         return from_table(what, f"the {type(what).__name__}")
     if isinstance(what, int | np.integer) and not isinstance(what, bool):
         return _from_place(int(what))
+    if isinstance(what, places.Place):
+        return _from_place(what.nis)
     if hasattr(what, "__geo_interface__"):
         return from_geojson(what.__geo_interface__, f"the {type(what).__name__}")
     raise AreaError(

@@ -20,6 +20,7 @@ _MOST_POINTS = 4000
 _MOST_PARTS = 800
 """The largest parts that are drawn."""
 _MOST_TILES = 8
+_MOST_NOTES = 6
 
 
 def as_text(aoi: Aoi) -> str:
@@ -27,7 +28,7 @@ def as_text(aoi: Aoi) -> str:
     title = f"{aoi.name!r} " if aoi.name else ""
     count = f"{len(aoi)} feature{'s' if len(aoi) > 1 else ''}"
     lines = [f"<Aoi {title}{aoi.kind}, {count}, {_area(aoi)}, {_crs(aoi)}, tiles {_tiles(aoi)}>"]
-    return "\n".join([*lines, *(f"  note: {note}" for note in aoi.notes)])
+    return "\n".join([*lines, *(f"  note: {note}" for note in _notes(aoi))])
 
 
 def as_html(aoi: Aoi) -> str:
@@ -45,12 +46,17 @@ def as_html(aoi: Aoi) -> str:
         f"<tr><th style='text-align:left'>{key}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
         for key, value in rows.items()
     )
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in aoi.notes)
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in _notes(aoi))
     return (
         f"<div><strong>{html.escape(aoi.name or 'area')}</strong>"
         f"<div style='display:flex;gap:1em;align-items:flex-start'>{_svg(aoi)}<table>{cells}</table></div>"
         f"{f'<ul>{notes}</ul>' if notes else ''}</div>"
     )
+
+
+def _notes(aoi: Aoi) -> list[str]:
+    rest = len(aoi.notes) - _MOST_NOTES
+    return [*aoi.notes[:_MOST_NOTES], *([f"… and {rest} more in .notes"] if rest > 0 else [])]
 
 
 def _more(aoi: Aoi) -> str:

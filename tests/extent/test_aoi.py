@@ -13,6 +13,7 @@ from shapely.geometry import mapping
 
 from terrascope_nb.errors import AreaError, MissingCrsError, TerrascopeWarning, UnknownPlaceError
 from terrascope_nb.extent.aoi import area
+from terrascope_nb.extent.places import list_places
 
 BELGIUM = shapely.box(4.0, 51.0, 4.5, 51.3)
 
@@ -382,6 +383,15 @@ def test_codes_may_be_numbers_and_lists() -> None:
     # Four codes are four places, unless a crs says that they are metres.
     assert len(area([43002, 44021, 44019, 11002])) == 4
     assert area([40000, 20000, 90000, 30000], crs=31370).kind == "bbox"
+
+
+def test_all_places_of_a_kind_are_an_area() -> None:
+    provinces = area(list_places("province"))
+    assert [one.id for one in provinces][:2] == ["10000", "20001"]
+    assert provinces.bbox == pytest.approx(area("Belgium").bbox)
+    assert len(provinces.notes) == 10
+    assert "… and 4 more in .notes" in repr(provinces)
+    assert provinces._repr_html_().count("<li>") == 7
 
 
 def test_an_unknown_text_says_what_an_area_can_be() -> None:

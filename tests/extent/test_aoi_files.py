@@ -53,7 +53,7 @@ def shapefile(table: gpd.GeoDataFrame, folder: Path, name: str = "fields") -> li
 def test_a_file_of_any_format_gives_shapes_attributes_and_crs(
     form: str, table: gpd.GeoDataFrame, tmp_path: Path
 ) -> None:
-    path = tmp_path / f"fields.{form[:7].strip().split(' ', maxsplit=1)[0]}"
+    path = tmp_path / f"fields.{'zip' if 'zip' in form else form}"
     if form == "parquet":
         table.to_parquet(path)
     elif form.startswith("zip"):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terrascope_nb.extent.lonlat import bbox_of, likely_swapped, uncrossed, unwrapped
@@ -11,6 +11,7 @@ from terrascope_nb.extent.lonlat import bbox_of, likely_swapped, uncrossed, unwr
 GRID = st.integers(-1790, 1790).map(lambda tenth: tenth / 10)
 
 
+@settings(deadline=None)
 @given(GRID, st.integers(-80, 79), st.integers(-2, 2))
 def test_a_shape_wrapped_round_the_world_comes_back_where_it_was(lon: float, lat: int, turns: int) -> None:
     wrapped = shapely.box(lon + 360 * turns, lat, lon + 0.5 + 360 * turns, lat + 1)
@@ -19,6 +20,7 @@ def test_a_shape_wrapped_round_the_world_comes_back_where_it_was(lon: float, lat
     np.testing.assert_allclose(back.bounds, (lon, lat, lon + 0.5, lat + 1), atol=1e-9)
 
 
+@settings(deadline=None)
 @given(GRID, st.integers(-80, 79), st.integers(1, 100))
 def test_cutting_at_180_degrees_keeps_the_surface_and_stays_on_the_globe(lon: float, lat: int, width: int) -> None:
     shape, _ = unwrapped(shapely.box(lon, lat, lon + width, lat + 1))

@@ -48,6 +48,7 @@ def test_the_whole_grid_equals_the_one_esa_publishes() -> None:
     assert digest == "aade06c9c32d7851a9813b2a05801bf0d5cc42d604a229477361b9e9efa924ff"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GRID))
 def test_a_tile_id_gives_back_its_square(square: Square) -> None:
     assert tile_square(square.tile) == square
@@ -55,6 +56,7 @@ def test_a_tile_id_gives_back_its_square(square: Square) -> None:
     assert tile_square("T" + square.tile) == square
 
 
+@settings(deadline=None)
 @given(st.sampled_from(GRID))
 def test_a_tile_holds_its_mgrs_square(square: Square) -> None:
     left, bottom, right, top = square.box

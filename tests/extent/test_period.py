@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terrascope_nb.errors import PeriodError, TerrascopeWarning
@@ -220,6 +220,7 @@ def test_a_reversed_period_keeps_its_dates_as_facts() -> None:
         period(period("2018"), "2019")
 
 
+@settings(deadline=None)
 @given(any_period())
 def test_a_period_is_read_back_from_its_own_text(some: Period) -> None:
     if some.spans == ((None, None),):
@@ -228,6 +229,7 @@ def test_a_period_is_read_back_from_its_own_text(some: Period) -> None:
     assert pickle.loads(pickle.dumps(some)) == some
 
 
+@settings(deadline=None)
 @given(any_period())
 def test_the_stac_interval_of_a_stretch_is_read_back(some: Period) -> None:
     for text, span in zip(some.per_span_stac(), some.spans, strict=True):
@@ -235,6 +237,7 @@ def test_the_stac_interval_of_a_stretch_is_read_back(some: Period) -> None:
             assert period(text) == Period((span,))
 
 
+@settings(deadline=None)
 @given(closed())
 def test_dekads_cover_each_day_once(some: Period) -> None:
     dekads = some.dekads()
@@ -247,6 +250,7 @@ def test_dekads_cover_each_day_once(some: Period) -> None:
         assert dekad.days <= 11
 
 
+@settings(deadline=None)
 @given(closed())
 def test_months_cover_each_day_once(some: Period) -> None:
     covered = []
@@ -257,12 +261,14 @@ def test_months_cover_each_day_once(some: Period) -> None:
     assert covered == days_of(some)
 
 
+@settings(deadline=None)
 @given(closed(), DAYS)
 def test_a_day_is_in_a_period_when_it_is_one_of_its_days(some: Period, day: date) -> None:
     assert some.contains(day) == (day in set(days_of(some)))
     assert some.overlaps(day, day) == some.contains(day)
 
 
+@settings(deadline=None)
 @given(closed(), closed())
 def test_two_periods_put_together_hold_the_days_of_both(one: Period, other: Period) -> None:
     both = Period((*one.spans, *other.spans))
