@@ -240,7 +240,7 @@ def content_of(item: pystac.Item) -> str:
     return "_".join(part[:-1] if re.fullmatch(r"\d{8}T\d{6}Z", part) else part for part in parts)
 
 
-def asset_encoding(item: pystac.Item, key: str) -> Encoding:
+def asset_encoding(item: pystac.Item, key: str, *, band: int = 1) -> Encoding:
     """Read what the item says about the stored numbers of an asset.
 
     Parameters
@@ -248,14 +248,16 @@ def asset_encoding(item: pystac.Item, key: str) -> Encoding:
     item : pystac.Item
     key : str
         Key of the asset in the item.
+    band : int
+        Which of the bands that share the asset, from 1.
 
     Returns
     -------
     Encoding
-        Read, field by field, from the asset itself (STAC 1.1 and ``raster:scale``), its first band in ``bands`` or
+        Read, field by field, from the asset itself (STAC 1.1 and ``raster:scale``), its band in ``bands`` or
         ``raster:bands``, then the item. None where nobody says.
     """
-    sources = _sources(item, key)
+    sources = _sources(item, key, band)
     unit = _first(sources, "unit", "raster:unit")
     dtype = _first(sources, "data_type", "raster:data_type")
     return Encoding(
@@ -316,13 +318,14 @@ def _bands(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from (entry for entry in fields.get(key) or () if isinstance(entry, Mapping))
 
 
-def _sources(item: pystac.Item, key: str) -> list[Mapping[str, Any]]:
+def _sources(item: pystac.Item, key: str, band: int) -> list[Mapping[str, Any]]:
     asset = item.assets[key].extra_fields
     found: list[Mapping[str, Any]] = [asset]
     for name in ("bands", "raster:bands"):
         entries = asset.get(name)
-        if isinstance(entries, list) and entries and isinstance(entries[0], Mapping):
-            found.append(entries[0])
+        if isinstance(entries, list) and entries:
+            entry = entries[band - 1 if len(entries) >= band else 0]
+            found += [entry] if isinstance(entry, Mapping) else []
     # An item-level grid or unit is for the main asset; only fields of the raster kind may stand for all assets.
     found.append({k: v for k, v in item.properties.items() if k.startswith("raster:") or k in ("data_type", "nodata")})
     return found
