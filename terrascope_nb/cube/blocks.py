@@ -13,7 +13,7 @@ from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Source, Step
 from terrascope_nb.cube.quality import keep_mask
 from terrascope_nb.cube.values import choose_coding, decode, range_for, valid_numbers
-from terrascope_nb.errors import AccessError
+from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.window import Window, read_window
 
@@ -119,9 +119,22 @@ def fuse_step(plan: Plan, step: Step, number: int, grid: PixelGrid) -> NDArray[A
         take = todo & valid
         if keep is not None:
             take &= keep
-        block[take] = values[take]
+        block[take] = _as_type(values[take], block.dtype, source)
         todo &= ~take
     return block
+
+
+def _as_type(values: NDArray[Any], dtype: np.dtype[Any], source: Source) -> NDArray[Any]:
+    """Return numbers in the cube's type; never another number because the item names the wrong type."""
+    fitting = values.astype(dtype, copy=False)
+    if not np.can_cast(values.dtype, dtype, "safe") and not np.array_equal(fitting, values):
+        raise CorruptAssetError(
+            f"{source.ref.item_id}, asset {source.ref.key}: the item says {source.dtype} and the file holds {values.dtype} "
+            f"numbers that {dtype} cannot hold. Load it without stored types: physical=True.",
+            item=source.ref.item_id,
+            asset=source.ref.key,
+        )
+    return fitting
 
 
 def _decoded(plan: Plan, band: BandPlan, source: Source, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -25,6 +25,7 @@ from terrascope_nb.cube.geobox import choose_grid, grid_like
 from terrascope_nb.cube.mosaic import group_scenes, step_times
 from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
 from terrascope_nb.cube.selection import bands_of, list_items, product_for, scene_of, without_twins
+from terrascope_nb.cube.values import fill_number
 from terrascope_nb.errors import (
     AccessError,
     GridError,
@@ -136,20 +137,21 @@ def load(
     _check_present(steps, named, found)
     if mask is not None:
         _check_quality(steps, quality, product)
-    steps, failed = _checked_files(steps) if on_error == "skip" else (steps, [])
+    skip = on_error == "skip"
+    steps, failed = _checked_files(steps) if skip else (steps, [])
 
     infos: dict[tuple[str, ...], FileInfo] = {}
     notes: list[str] = []
     if like is not None:
         grid = grid_like(like)
     else:
-        grids = _file_grids(steps, infos, skip=on_error == "skip")
+        grids = _file_grids(steps, infos, skip=skip)
         grid, notes = choose_grid(grids, aoi, crs=f"EPSG:{crs}" if isinstance(crs, int) else crs, resolution=resolution)
     for note in notes:
         warnings.warn(f"load: {note}", TerrascopeWarning, stacklevel=2)
 
     variables = tuple(
-        _band_plan(name, band, number, steps, infos, physical=physical, resampling=_method(resampling, name, band))
+        _band_plan(name, band, number, steps, infos, _method(resampling, name, band), physical=physical, skip=skip)
         for number, (name, band) in enumerate(named)
     )
     plan = Plan(
@@ -349,41 +351,26 @@ def _band_plan(
     number: int,
     steps: Sequence[Step],
     infos: dict[tuple[str, ...], FileInfo],
+    resampling: str,
     *,
     physical: bool,
-    resampling: str,
+    skip: bool,
 ) -> BandPlan:
     if physical and band.kind == "measurement":
         return BandPlan(name, band, "float32", float("nan"), resampling)
-    dtypes: set[str] = set()
-    nodata: list[float] = []
+    stored: list[tuple[str, float | None]] = []
     for scene in itertools.chain.from_iterable(step.scenes for step in steps):
         source = scene.sources[number]
         if source is None or source.failed:
             continue
-        info = _info_of(source, infos) if source.dtype is None else None
-        dtypes.add(source.dtype or (info.dtype if info else "") or band.dtype or "")
-        said = source.nodata if source.nodata is not None else info.nodata if info else None
-        if said is not None:
-            nodata.append(said)
-    dtype = np.result_type(*sorted(filter(None, dtypes))) if any(dtypes) else np.dtype(band.dtype or "float32")
-    return BandPlan(name, band, dtype.name, _fill(band, dtype, nodata), resampling)
-
-
-def _fill(band: Band, dtype: np.dtype[Any], nodata: Sequence[float]) -> float:
-    """Return the stored number that stands for nothing: the item's or file's, the table's, else the type's largest."""
-    for value in (*nodata, band.nodata):
-        if value is not None and (
-            dtype.kind == "f" or (np.isfinite(value) and np.can_cast(np.min_scalar_type(int(value)), dtype))
-        ):
-            return float(value)
-    if dtype.kind == "f":
-        return float("nan")
-    largest = int(np.iinfo(dtype).max)
-    warnings.warn(
-        f"{band.name} says no nodata; {largest} stands where there is no pixel.", TerrascopeWarning, stacklevel=4
-    )
-    return float(largest)
+        info = _info_of(source, infos, skip=skip) if source.dtype is None else None
+        dtype = source.dtype or (info.dtype if info else "") or band.dtype
+        said = (source.nodata, info.nodata if info else None, band.nodata)
+        if dtype:
+            stored.append((dtype, next((value for value in said if value is not None), None)))
+    kinds = sorted({dtype for dtype, _ in stored}) or [band.dtype or "float32"]
+    common = np.result_type(*kinds)
+    return BandPlan(name, band, common.name, fill_number(band, common, stored), resampling)
 
 
 def _clip(aoi: Aoi | None, grid: PixelGrid) -> bytes | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import functools
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.cube.plan import Coding, Source
-from terrascope_nb.errors import UnknownEncodingError
+from terrascope_nb.errors import TerrascopeWarning, UnknownEncodingError
 from terrascope_nb.products.model import Band
 from terrascope_nb.raster.window import FileInfo
 
 
 def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) -> Coding:
     """Return scale, offset and nodata: what the item says, else the file, else the table.
+
+    Scale and offset go together: an offset is taken from the first who states it for the scale that is used.
 
     Parameters
     ----------
@@ -34,19 +38,19 @@ def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) 
     UnknownEncodingError
         Nobody says a scale for an integer file of a product whose table leaves it open.
     """
-    origins = []
-
-    def pick(item: float | None, file: float | None, table: float | None) -> float | None:
-        for value, origin in ((item, "item"), (file, "file"), (table, "table")):
-            if value is not None:
-                if origin not in origins:
-                    origins.append(origin)
-                return value
-        return None
-
-    scale = pick(source.scale, info.scale, band.scale)
-    offset = pick(source.offset, info.offset, band.offset)
-    nodata = pick(source.nodata, info.nodata, band.nodata)
+    spoken = [("item", source.scale, source.offset), ("file", info.scale, info.offset)]
+    # A table of whole numbers says nothing about a file of fractions: somebody has decoded that before.
+    if not (band.dtype and np.dtype(band.dtype).kind in "iu" and np.dtype(info.dtype).kind == "f"):
+        spoken.append(("table", band.scale, band.offset))
+    scale, by_scale = _first((who, value) for who, value, _ in spoken)
+    # An offset belongs to a scale: who states another scale does not speak of these numbers. Unsaid, it is 0.
+    offset, by_offset = _first(
+        (who, value)
+        for who, other, value in spoken
+        if other is None or (scale is not None and np.isclose(other, scale, rtol=1e-6, atol=0))
+    )
+    nodata, by_nodata = _first((("item", source.nodata), ("file", info.nodata), ("table", band.nodata)))
+    origins = dict.fromkeys(who for who in (by_scale, by_offset, by_nodata) if who)
     if scale is None and (foreign or np.dtype(info.dtype).kind == "f"):
         # A float file holds the quantity itself unless somebody says otherwise.
         scale = 1.0
@@ -59,6 +63,11 @@ def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) 
             band=band.name,
         )
     return Coding(scale, 0.0 if offset is None else offset, nodata, "+".join(origins) or "none")
+
+
+def _first(spoken: Iterable[tuple[str, float | None]]) -> tuple[float | None, str]:
+    """Return the first number that is said, and who says it."""
+    return next(((value, who) for who, value in spoken if value is not None), (None, ""))
 
 
 def range_for(coding: Coding, band: Band) -> tuple[float, float] | None:
@@ -127,3 +136,24 @@ def decode(stored: NDArray[Any], coding: Coding, valid_range: tuple[float, float
         values: NDArray[np.float32] = table[np.ascontiguousarray(stored, dtype=native).view(f"u{kind.itemsize}")]
         return values
     return _decoded(stored, coding, valid_range)
+
+
+def fill_number(band: Band, dtype: np.dtype[Any], stored: Sequence[tuple[str, float | None]]) -> float:
+    """Return the number that stands for nothing: a file's nodata that is a value in no other file."""
+    said = list(dict.fromkeys(value for _, value in stored if value is not None))
+    if dtype.kind == "f":
+        return float(said[0]) if said else float("nan")
+    largest = float(np.iinfo(dtype).max)
+    for value in (*said, largest):
+        if _fits(value, dtype) and all(value == gone or not _fits(value, np.dtype(kind)) for kind, gone in stored):
+            return float(value)
+    fill = next((value for value in said if _fits(value, dtype)), largest)
+    said_text = ", ".join(f"{value:g}" for value in said)
+    why = f"none of the nodata numbers that are said ({said_text}) fits all files" if said else "no nodata is said"
+    warnings.warn(f"{band.name}: {why}; {fill:g} stands where there is no pixel.", TerrascopeWarning, stacklevel=5)
+    return float(fill)
+
+
+def _fits(value: float, dtype: np.dtype[Any]) -> bool:
+    ends = np.iinfo(dtype) if dtype.kind in "iu" else np.finfo(dtype)
+    return bool(ends.min <= value <= ends.max)
