@@ -109,7 +109,8 @@ def trace_fields(folder: Path) -> dict[str, Any]:
     for number, (polygon, code) in enumerate(large, start=1):
         inside = rasterio.features.geometry_mask([polygon], crop.shape, grid, invert=True)
         (cover_code,) = np.unique(cover[inside])
-        in_degrees = shapely.transform(polygon, lambda x, y: np.round(to_degrees(x, y), 7), interleaved=False)
+        drawn = polygon.buffer(-0.1, join_style="mitre")  # so that rounding never puts an edge outside the scenes
+        in_degrees = shapely.transform(drawn, lambda x, y: np.round(to_degrees(x, y), 7), interleaved=False)
         features.append(
             {
                 "type": "Feature",
