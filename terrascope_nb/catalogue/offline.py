@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from terrascope_nb.catalogue.archive import ArchiveIndex, index_archive, open_index
-from terrascope_nb.catalogue.sources import Found, Request, Source, in_order
+from terrascope_nb.catalogue.sources import Found, Request, in_order, normal_collection
 from terrascope_nb.catalogue.static import StaticSource
 from terrascope_nb.errors import CatalogueError
+from terrascope_nb.products.registry import find_variant, names_of
+from terrascope_nb.sample.radar import COLLECTION as RADAR
 from terrascope_nb.sample.unpack import unpack_sample
 
-
-class JoinedSource:
-    """Several sources searched as one.
-
-    Parameters
-    ----------
-    sources : sequence of Source
-    roots : sequence of path
-        Folders that their items may point at.
-    name : str
-        What to call it.
-    """
-
-    def __init__(self, sources: Sequence[Source], *, roots: Sequence[Path] = (), name: str = "") -> None:
-        self._sources = tuple(sources)
-        self.roots, self.name = tuple(roots), name
-
-    def __repr__(self) -> str:
-        return f"JoinedSource({self.name!r})"
-
-    def find(self, request: Request) -> Found:
-        """Return what fits in any of them, in time."""
-        answers = [source.find(request) for source in self._sources]
-        items = in_order(item for answer in answers for item in answer.items)
-        counts = [answer.matched for answer in answers]
-        shown = items if request.max_items is None else items[: request.max_items]
-        return Found(
-            shown,
-            matched=None if None in counts else sum(count or 0 for count in counts),
-            notes=[note for answer in answers for note in answer.notes],
-            complete=all(answer.complete for answer in answers) and len(shown) == len(items),
-        )
+EXTENT = "640 m x 640 m of Flanders (3.02 E, 50.82 N), August 2017 to November 2018"
+"""What the sample archive holds, for messages."""
+_STANDS_FOR = "s1-sigma0"
 
 
 def sample_archive() -> Path:
@@ -58,15 +31,54 @@ def sample_archive() -> Path:
     ExportError
         The cache folder cannot be written.
     """
-    root = unpack_sample()
-    _sample_index(root)
-    return root
+    return SampleSource().root
 
 
-def sample_source() -> JoinedSource:
-    """Return the sample archive as something that can be searched."""
-    root = unpack_sample()
-    return JoinedSource([_sample_index(root), StaticSource(root / "stac")], roots=[root], name="sample archive")
+class SampleSource:
+    """The sample archive, searched as one: the index of its Sentinel-2 tree and its static Sentinel-1 items.
+
+    Raises
+    ------
+    ExportError
+        The cache folder cannot be written.
+    """
+
+    name = "sample archive"
+
+    def __init__(self) -> None:
+        self.root = unpack_sample()
+        self._index = _sample_index(self.root)
+        self._radar = StaticSource(self.root / "stac")
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folder the items point at."""
+        return (self.root,)
+
+    def find(self, request: Request) -> Found:
+        """Return what fits, in time; backscatter of the sample stands in for Terrascope's, and it is said."""
+        found = self._index.find(request)
+        if _asks_for_radar(request):
+            radar = self._radar.find(replace(request, collections=(RADAR,)))
+            notes = [*found.notes, *radar.notes]
+            if radar.items:
+                notes.append(
+                    "The sample's Sentinel-1 is no Terrascope product: sigma0 at 20 m, from another processor."
+                )
+            items = in_order([*found.items, *radar.items])
+            counts = (found.matched, radar.matched)
+            matched = None if None in counts else sum(count or 0 for count in counts)
+            shown = items if request.max_items is None else items[: request.max_items]
+            complete = found.complete and radar.complete and len(shown) == len(items)
+            found = Found(shown, matched, notes, complete)
+        if not found.items:
+            found.notes.append(f"The sample archive holds {EXTENT}, only.")
+        return found
+
+
+def _asks_for_radar(request: Request) -> bool:
+    known = {normal_collection(name) for name in (RADAR, *names_of(find_variant(_STANDS_FOR)[1]))}
+    return not request.collections or any(normal_collection(name) in known for name in request.collections)
 
 
 def _sample_index(root: Path) -> ArchiveIndex:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from terrascope_nb.catalogue.sources import Source
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import CatalogueError, CatalogueReplyError, TerrascopeWarning
+from terrascope_nb.errors import CatalogueReplyError, NothingFoundError, TerrascopeWarning
 from terrascope_nb.host.where import why_unreachable
 from terrascope_nb.settings import get_settings
 
@@ -94,8 +94,8 @@ def _default_source() -> Source:
             _say(f"{settings.stac_url} is not asked ({problem}): the index of {root} is searched instead.")
             return index
     _say(
-        f"{settings.stac_url} is not asked ({problem}) and no archive root has an index: the sample archive is searched "
-        "instead, 640 m x 640 m of Flanders from August 2017 to November 2018. It is good for trying things out only."
+        f"{settings.stac_url} is not asked ({problem}) and no archive root has an index: the small sample archive is "
+        "searched instead (640 m x 640 m of Flanders, 2017-2018), good for trying things out only."
     )
     return _sample()
 
@@ -111,9 +111,9 @@ def _api(where: Any) -> Source:
 
 
 def _sample() -> Source:
-    from terrascope_nb.catalogue.offline import sample_source  # reads rasters; only where nothing else is there
+    from terrascope_nb.catalogue.offline import SampleSource  # reads rasters; only where nothing else is there
 
-    return sample_source()
+    return SampleSource()
 
 
 def _from_path(path: Path) -> Source:
@@ -129,5 +129,5 @@ def _index_at(path: Path) -> ArchiveIndex | None:
 
     try:
         return open_index(path)
-    except CatalogueError:
+    except NothingFoundError:
         return None
