@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import imagecodecs
@@ -83,11 +83,16 @@ def _known_info(state: FileState) -> FileInfo | None:
         grid=PixelGrid(header.crs, header.transform, levels[0]),
         dtype=header.dtype,
         nodata=header.nodata,
-        scale=None if header.scale == 1.0 else header.scale,
-        offset=None if header.offset == 0.0 else header.offset,
+        scale=_unless(header.scale, 1.0),
+        offset=_unless(header.offset, 0.0),
         levels=levels,
         block=header.block,
     )
+
+
+def _unless(value: float | None, silent: float) -> float | None:
+    """Return what is said; GDAL's default counts as silence."""
+    return None if value == silent else value
 
 
 def state_of(path: str) -> FileState:
@@ -122,6 +127,9 @@ def native_reader(path: str, band: int = 1) -> NativeReader | None:
     if info is None:
         return None
     header = _known_header(state)
+    if header.encodings and band > 1:
+        said = header.encodings.get(band, {})
+        info = replace(info, scale=_unless(said.get("scale"), 1.0), offset=_unless(said.get("offset"), 0.0))
     return NativeReader(state, header, info, band) if 1 <= band <= header.count else None
 
 

@@ -110,6 +110,8 @@ class Header:
     """Scale of the first band; None = the file says none."""
     offset: float | None
     """Offset of the first band; None = the file says none."""
+    encodings: Mapping[int, Mapping[str, float]]
+    """``scale`` and ``offset`` of each band that says any, bands counted from 1."""
     tags: Mapping[str, str]
     """GDAL's metadata of the whole file and the texts of TIFF, named as GDAL names them."""
     compression: int
@@ -209,7 +211,8 @@ def _header(layout: Layout) -> Header:
     full = _level(layout, fields)
     reduced = (more for more in directories if layout.number(more, _SUBFILE, 0) & (_REDUCED | _MASK) == _REDUCED)
     keys = _geo_keys(layout, fields)
-    tags, scale, offset = _metadata(layout, fields)
+    tags, encodings = _metadata(layout, fields)
+    first = encodings.get(1, {})
     return Header(
         width=full.width,
         height=full.height,
@@ -219,8 +222,9 @@ def _header(layout: Layout) -> Header:
         crs=_crs(keys),
         transform=_transform(layout, fields, keys),
         nodata=_nodata(layout, fields),
-        scale=scale,
-        offset=offset,
+        scale=first.get("scale"),
+        offset=first.get("offset"),
+        encodings=encodings,
         tags=tags,
         compression=layout.number(fields, _COMPRESSION, 1),
         predictor=layout.number(fields, _PREDICTOR, 1),
@@ -340,17 +344,18 @@ def _float(layout: Layout, text: str, what: str) -> float:
         layout.source.fail(f"its {what} {text[:40]!r} is no number", error)
 
 
-def _metadata(layout: Layout, fields: Mapping[int, Field]) -> tuple[dict[str, str], float | None, float | None]:
-    """Return the texts of the file, and scale and offset of its first band."""
+def _metadata(layout: Layout, fields: Mapping[int, Field]) -> tuple[dict[str, str], dict[int, dict[str, float]]]:
+    """Return the texts of the file, and scale and offset of its bands."""
     tags = {name: layout.text(fields, tag) for tag, name in _TEXTS.items() if tag in fields}
-    numbers: dict[str, float] = {}
+    numbers: dict[int, dict[str, float]] = {}
     # A pattern, not an XML parser: entities and nesting have no use here and are a way to attack.
     for written, text in _ITEM.findall(layout.text(fields, _GDAL_METADATA)):
         attributes = dict(_ATTRIBUTE.findall(written))
         role = attributes.get("role")
-        if role in {"scale", "offset"} and attributes.get("sample", "0") == "0":
-            numbers[role] = _float(layout, text.strip(), role)
+        sample = attributes.get("sample", "0")
+        if role in {"scale", "offset"} and sample.isdecimal():
+            numbers.setdefault(int(sample) + 1, {})[role] = _float(layout, text.strip(), role)
         elif "sample" not in attributes and "domain" not in attributes and "name" in attributes:
             # GDAL escapes a value, then the XML writer escapes it again.
             tags[html.unescape(attributes["name"])] = html.unescape(html.unescape(text))
-    return tags, numbers.get("scale"), numbers.get("offset")
+    return tags, numbers
