@@ -43,14 +43,14 @@ def grid_footprint(crs: str, transform: Transform, width: int, height: int) -> F
     >>> grid_footprint("EPSG:4326", (0.1, 0.0, 3.0, 0.0, -0.1, 52.0), 20, 10).bbox
     (3.0, 51.0, 5.0, 52.0)
     """
-    corners = shapely.Polygon([(0, 0), (width, 0), (width, height), (0, height)])
-    return outline_footprint(corners, crs, transform)
-
-
-def outline_footprint(outline: BaseGeometry, crs: str, transform: Transform) -> Footprint | None:
-    """Return where an outline in pixels (column, row) lies, or None where the crs is not known here."""
     a, b, c, d, e, f = transform
-    on_map = shapely.affinity.affine_transform(outline, (a, b, d, e, c, f))
+    corners = [(c + a * col + b * row, f + d * col + e * row) for col in (0, width) for row in (0, height)]
+    return outline_footprint(shapely.Polygon([corners[n] for n in (0, 1, 3, 2)]), crs)
+
+
+def outline_footprint(outline: BaseGeometry, crs: str) -> Footprint | None:
+    """Return where an outline in map coordinates lies, or None where the crs is not known here."""
+    on_map = outline
     try:
         if not _is_lonlat(crs):
             on_map = shapely.segmentize(on_map, _piece(crs, on_map))
@@ -79,8 +79,12 @@ def _of(outline: BaseGeometry) -> Footprint:
         return Footprint(shapely.to_wkb(shapely.box(*whole)), whole)
     cut, _ = uncrossed(outline)
     # Six decimals are 0.1 m, far below a pixel of anything here, and pack well.
-    cut = shapely.transform(cut, functools.partial(np.round, decimals=6))
-    return Footprint(shapely.to_wkb(cut), bbox_of(cut))
+    cut = shapely.transform(cut, _rounded)
+    return Footprint(shapely.to_wkb(cut), bbox_of(np.array([cut])))
+
+
+def _rounded(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.round(lonlat, 6)
 
 
 @functools.lru_cache(maxsize=256)
