@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -91,7 +92,7 @@ def _parse(expression: str | Mapping[str, Any]) -> Any:
         return cql2.Expr(dict(expression) if isinstance(expression, Mapping) else expression)
     except Exception as error:  # the library raises bare Exception for every kind of bad input
         raise FilterError(
-            f"The filter {_text(expression)} is not CQL2: {str(error).strip()}. Write for example "
+            f"The filter {_text(expression)} is not CQL2: {_reason(error)}. Write for example "
             "\"eo:cloud_cover < 10 AND platform = 'sentinel-2a'\".",
             filter=expression,
         ) from error
@@ -100,6 +101,13 @@ def _parse(expression: str | Mapping[str, Any]) -> Any:
 def _text(expression: str | Mapping[str, Any]) -> str:
     text = expression if isinstance(expression, str) else json.dumps(dict(expression))
     return repr(text if len(text) <= 200 else text[:197] + "...")
+
+
+def _reason(error: Exception) -> str:
+    """Return the parser's complaint in one line; it draws a picture over several."""
+    lines = str(error).strip().splitlines() or ["unreadable"]
+    place = re.search(r"-->\s*\d+:(\d+)", lines[0])
+    return f"at character {place[1]}: {lines[-1].strip(' =')[:120]}" if place else lines[0]
 
 
 def _levelled(node: Any) -> Any:
