@@ -22,8 +22,8 @@ _MOST_BANDS = 2
 _WELL_SEEN = 75.0
 """Percent of the feature that is valid, from which on a point is drawn full."""
 _NOTES = {
-    "partly": f"Hollow: less than {_WELL_SEEN:g} % of the feature is valid.",
-    "spread": "Band: mean ± one standard deviation of the pixels.",
+    "partly": f"Hollow: less than {_WELL_SEEN:g} % of the pixels valid.",
+    "spread": "Band: mean ± standard deviation of the pixels.",
 }
 
 

@@ -318,3 +318,10 @@ def test_a_cube_on_disk_that_is_not_chunked_is_not_read_whole(cube, tmp_path, mo
         table = time_series(opened.NDVI, FIELDS)
         assert not isinstance(opened.NDVI.variable._data, np.ndarray)
     pd.testing.assert_frame_equal(table, time_series(cube.NDVI, FIELDS), check_exact=True)
+
+
+def test_blocks_may_be_reduced_by_other_processes(cube):
+    ndvi = spectral_index(cube.rename(NDVI="nir", LAI="red").chunk({"time": 1, "y": 8}), "NDVI")
+    here = time_series(ndvi, FIELDS, stats=("mean", "p90", "count"))
+    with dask.config.set(scheduler="processes", num_workers=1):
+        pd.testing.assert_frame_equal(time_series(ndvi, FIELDS, stats=("mean", "p90", "count")), here)
