@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -236,3 +237,40 @@ def quick() -> Iterator[None]:
     """Fail fast: the tests' servers are on this machine."""
     with options(retries=0, timeout=5):
         yield
+
+
+@pytest.fixture
+def put_tif() -> Callable[..., Path]:
+    """Write a small GeoTIFF on the grid of a Sentinel-2 tile, as an archive has it."""
+
+    def put(
+        path: Path,
+        pixels: Any = None,
+        *,
+        tile: str = "31UFS",
+        pixel: float = 10.0,
+        dtype: str = "uint8",
+        settled: bool = True,
+        **profile: Any,
+    ) -> Path:
+        import numpy as np
+        import rasterio
+        from rasterio.transform import from_origin
+
+        epsg, (left, _, _, top) = tile_box(tile)
+        stored = np.full((8, 8), 100, dtype) if pixels is None else np.asarray(pixels)
+        count = stored.shape[0] if stored.ndim == 3 else 1
+        options = {
+            "crs": f"EPSG:{epsg}", "transform": from_origin(left, top, pixel, pixel), "compress": "deflate", **profile
+        }  # fmt: skip
+        tags = options.pop("tags", {})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shape = {"height": stored.shape[-2], "width": stored.shape[-1], "count": count, "dtype": stored.dtype}
+        with rasterio.open(path, "w", driver="GTiff", **shape, **options) as file:
+            file.write(stored if count > 1 else stored.reshape(1, *stored.shape[-2:]))
+            file.update_tags(**tags)
+        if settled:  # a folder that changed just now is looked at again whatever its time says
+            os.utime(path.parent, (1.6e9, 1.6e9))
+        return path
+
+    return put
