@@ -32,7 +32,7 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
     text = PlanText(plan)
     years = attribution_years(plan)
-    attribution = product.attribution.replace("{year}", years) if product else ""
+    attribution = attribution_text(plan, product.attribution if product else "").replace("{year}", years)
     variables = {}
     for number, band in enumerate(plan.bands):
         array = da.map_blocks(  # type: ignore[no-untyped-call]
@@ -165,6 +165,18 @@ def variable_attributes(plan: Plan, band: BandPlan, attribution: str) -> dict[st
 
 def _number(value: float, dtype: str) -> Any:
     return np.dtype(dtype).type(value) if np.dtype(dtype).kind == "f" else int(value)
+
+
+def attribution_text(plan: Plan, sentence: str) -> str:
+    """Return the product's sentence; items that tell their own lineage are not said to be the platform's work.
+
+    >>> from types import SimpleNamespace
+    >>> attribution_text(SimpleNamespace(lineages=("derived from X",)), "Contains data {year}, processed by VITO")
+    'Contains data {year}; derived from X'
+    """
+    if not plan.lineages:
+        return sentence
+    return "; ".join(filter(None, (sentence.partition(", processed by")[0], *plan.lineages)))
 
 
 def attribution_years(plan: Plan) -> str:

@@ -171,6 +171,7 @@ def load(
         dropped=tuple(dropped),
         failures=tuple(failed),
         roots=roots,
+        lineages=tuple(sorted({str(text) for item in found if (text := item.properties.get("processing:lineage"))})),
         parameters=_parameters(bands=bands, area=aoi, resolution=resolution, crs=crs, mask=mask, mask_buffer=mask_buffer,
                                min_clear=min_clear, min_coverage=min_coverage, mosaic=mosaic, physical=physical,
                                resampling=resampling, on_error=on_error),

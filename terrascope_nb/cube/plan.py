@@ -148,8 +148,8 @@ class Plan:
     """Dates or items left out, with the reason."""
     failures: tuple[Failure, ...] = ()
     """Files found unreadable before any pixel was read."""
-    licences: tuple[str, ...] = ()
-    """Licence and attribution sentences."""
+    lineages: tuple[str, ...] = ()
+    """What the items say they were derived from (``processing:lineage``)."""
     roots: tuple[Path, ...] = field(default=())
     """Trusted folders besides the configured archive roots."""
 
