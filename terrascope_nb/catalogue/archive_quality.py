@@ -101,7 +101,7 @@ def measure_scene(collection: str, assets: Mapping[str, Asset], headers: Mapping
     if pixels:
         measured |= {name: _percent(int(rule.apply(stored).sum()), pixels) for name, rule in rules.items()}
         if not valid.all() and header.crs and header.transform is not None:
-            footprint = outline_footprint(_outline(valid, header.transform, header.width), header.crs)
+            footprint = outline_footprint(_outline(valid, header.transform, header), header.crs)
             measured |= {"footprint": footprint} if footprint is not None else {}
     return measured
 
@@ -121,11 +121,9 @@ def _read(path: str) -> NDArray[Any]:
         raise CorruptAssetError(f"{path} is damaged: {error}.", href=path, reason=str(error)) from error
 
 
-def _outline(valid: NDArray[np.bool_], transform: Transform, width: int) -> BaseGeometry:
+def _outline(valid: NDArray[np.bool_], transform: Transform, header: Header) -> BaseGeometry:
     """Outline of the valid pixels in map coordinates, islands and holes of a few pixels left out."""
-    step = width / valid.shape[1]
-    a, b, c, d, e, f = transform
-    reduced = Affine(a * step, b * step, c, d * step, e * step, f)
+    reduced = Affine(*transform) * Affine.scale(header.width / valid.shape[1], header.height / valid.shape[0])
     pixel = abs(reduced.determinant)
     found = shapes(valid.astype("uint8"), mask=valid, transform=reduced)
     polygons = [_without_specks(polygon["coordinates"], _SPECK * pixel) for polygon, _ in found]
