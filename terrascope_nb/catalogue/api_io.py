@@ -10,12 +10,14 @@ from typing import Any
 
 import pystac
 import requests
+from pystac_client.errors import ClientTypeError
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 
 from terrascope_nb.errors import CatalogueError, CatalogueReplyError, CatalogueUnreachableError, TerrascopeError
 from terrascope_nb.host.session import get_session
 
+_NOT_STAC = (pystac.STACError, pystac.STACTypeError, ClientTypeError)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
@@ -79,7 +81,7 @@ def our_errors(url: str) -> Iterator[None]:
         raise (unreachable(url, error) if status is None else refusal(url, status, str(error), {})) from error
     except requests.exceptions.RequestException as error:
         raise unreachable(url, error) from error
-    except (pystac.STACError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*_NOT_STAC, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CatalogueReplyError(
             f"{url} was asked as a STAC API, but its answer is none ({type(error).__name__}: {str(error)[:200]}). Check "
             "the address: it must be the root of the API.",
