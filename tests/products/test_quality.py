@@ -121,7 +121,7 @@ def test_each_quality_bit_belongs_to_its_own_band():
         (["clear", "land"], lambda v: v & 15 == 8),
         (["state:clear", "state:shadow", "red:good"], lambda v: np.isin(v & 7, (0, 1)) & (v & 64 == 64)),
     ],
-    ids=str,
+    ids=["clear", "clear_land", "clear_strict", "snow_ok", "land", "two presets", "single flags"],
 )
 def test_status_map_masks_equal_the_formula_for_every_byte(mask, formula):
     assert np.array_equal(keep_classes(SM, mask).apply(EVERY_BYTE), formula(EVERY_BYTE))
