@@ -123,7 +123,10 @@ def to_items(records: Iterable[Mapping[str, Any]], path: Path) -> list[pystac.It
     """Turn dictionaries into items; one with relative hrefs and no address of its own gets the file's."""
     found = []
     for record in records:
-        item = pystac.Item.from_dict(dict(record), preserve_dict=False)
+        try:
+            item = pystac.Item.from_dict(dict(record), preserve_dict=False)
+        except (pystac.STACError, pystac.STACTypeError) as error:
+            raise ValueError(f"{record.get('id')!r} is no STAC item ({str(error)[:120]})") from error
         if item.get_self_href() is None and any(_is_relative(asset.href) for asset in item.assets.values()):
             item.set_self_href(str(path.absolute()))
         found.append(item)
