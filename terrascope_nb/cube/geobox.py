@@ -83,7 +83,7 @@ def choose_grid(
     native = [grid for grid in grids if same_crs(grid.crs, target)]
     if native and resolution is None:
         anchor = min(native, key=lambda grid: grid.resolution[1])
-        return _snapped(anchor, _wanted_bounds(native, grids, area, target)), notes
+        return _snapped(anchor, _wanted_bounds(native, grids, area, target), whole=area is not None), notes
     size = resolution if resolution is not None else _matching_resolution(grids, target)
     finest = min(native, key=lambda grid: grid.resolution[1]) if native else None
     if finest is not None and _divides(finest, size):
@@ -94,7 +94,7 @@ def choose_grid(
     if crs is not None or not native:
         notes.append(f"grid of {size:g} in {target}, edges on whole multiples of the pixel size")
     anchor = PixelGrid(target, (size, 0.0, left, 0.0, -size, top), (1, 1))
-    return _snapped(anchor, _wanted_bounds(native, grids, area, target)), notes
+    return _snapped(anchor, _wanted_bounds(native, grids, area, target), whole=area is not None), notes
 
 
 def _divides(grid: PixelGrid, size: float) -> bool:
@@ -118,12 +118,14 @@ def _native_crs(grids: Sequence[PixelGrid], area: Aoi | None, notes: list[str]) 
 
 
 def _shared_area(grids: Sequence[PixelGrid], area: Aoi, crs: str) -> float:
+    """Return the share of the area that the files of one crs hold, to a thousandth."""
     from shapely import box, union_all  # only for areas over several zones
 
     wanted = area.in_crs(crs)
     shape = union_all([feature.geometry for feature in wanted.features])
     files = union_all([box(*grid.bounds) for grid in {g for g in grids if g.crs == crs}])
-    return float(shape.envelope.intersection(files).area)
+    # A share, since a square metre of a zone is not one of its neighbour; a point lies in a zone or does not.
+    return round(shape.intersection(files).area / shape.area, 3) if shape.area else float(shape.intersects(files))
 
 
 def _check_touches(grids: Sequence[PixelGrid], area: Aoi) -> None:
@@ -177,8 +179,12 @@ def _matching_resolution(grids: Sequence[PixelGrid], crs: str) -> float:
     return size * _METRES_PER_DEGREE if source.is_geographic else size / _METRES_PER_DEGREE
 
 
-def _snapped(anchor: PixelGrid, bounds: tuple[float, float, float, float]) -> PixelGrid:
-    """Return the smallest grid on the anchor's pixels that holds the bounds; at least one pixel."""
+def _snapped(anchor: PixelGrid, bounds: tuple[float, float, float, float], *, whole: bool) -> PixelGrid:
+    """Return the smallest grid on the anchor's pixels that holds the bounds; at least one pixel.
+
+    With ``whole`` False the pixels whose centre lies in the bounds are enough: a row beyond the last centre of the
+    files would be empty.
+    """
     if not anchor.is_north_up:
         raise GridError(
             "The files are rotated against their coordinate system; give crs= and resolution= for the cube."
@@ -187,6 +193,10 @@ def _snapped(anchor: PixelGrid, bounds: tuple[float, float, float, float]) -> Pi
     left, bottom, right, top = bounds
     columns = sorted(((left - c) / a, (right - c) / a))
     rows = sorted(((top - f) / e, (bottom - f) / e))
-    col0, row0 = math.floor(columns[0] + _SNAP), math.floor(rows[0] + _SNAP)
-    col1, row1 = math.ceil(columns[1] - _SNAP), math.ceil(rows[1] - _SNAP)
+    if whole:
+        col0, row0 = math.floor(columns[0] + _SNAP), math.floor(rows[0] + _SNAP)
+        col1, row1 = math.ceil(columns[1] - _SNAP), math.ceil(rows[1] - _SNAP)
+    else:
+        col0, row0 = math.ceil(columns[0] - 0.5 - _SNAP), math.ceil(rows[0] - 0.5 - _SNAP)
+        col1, row1 = math.ceil(columns[1] - 0.5 - _SNAP), math.ceil(rows[1] - 0.5 - _SNAP)
     return anchor.crop(row0, col0, max(row1 - row0, 1), max(col1 - col0, 1))
