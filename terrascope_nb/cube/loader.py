@@ -39,7 +39,8 @@ from terrascope_nb.products.model import Band, Product
 from terrascope_nb.products.quality import MaskRule, keep_classes
 from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.header import read_header
-from terrascope_nb.raster.window import RESAMPLING, FileInfo, read_info
+from terrascope_nb.raster.info import FileInfo
+from terrascope_nb.raster.window import RESAMPLING, read_info
 
 
 def load(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from terrascope_nb.cube.plan import Coding, Source
 from terrascope_nb.errors import TerrascopeWarning, UnknownEncodingError
 from terrascope_nb.products.model import Band
-from terrascope_nb.raster.window import FileInfo
+from terrascope_nb.raster.info import FileInfo
 
 
 def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) -> Coding:
