@@ -71,11 +71,11 @@ TILES = (ES, FS, GS, LB)
 
 def write_tile(path: Path, tile: Tile) -> None:
     path.parent.mkdir(parents=True)
-    profile = dict(
-        driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="int16", crs=f"EPSG:{tile.epsg}", nodata=GONE,
-        tiled=True, blockxsize=BLOCK, blockysize=BLOCK, compress="deflate", zlevel=1, sparse_ok=True,
-        transform=rasterio.Affine(10, 0, tile.left, 0, -10, tile.top),
-    )  # fmt: skip
+    profile = {
+        "driver": "GTiff", "width": SIDE, "height": SIDE, "count": 1, "dtype": "int16", "crs": f"EPSG:{tile.epsg}",
+        "nodata": GONE, "tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "deflate", "zlevel": 1,
+        "sparse_ok": True, "transform": rasterio.Affine(10, 0, tile.left, 0, -10, tile.top),
+    }  # fmt: skip
     blocks = range(-(-SIDE // BLOCK))
     with rasterio.open(path, "w", **profile) as file:
         for block_row in blocks:
@@ -311,7 +311,7 @@ def test_average_and_bilinear_leave_nodata_out(make_scene, rng):
 
 
 def test_an_unknown_resampling_is_refused_with_those_there_are(make_scene):
-    with pytest.raises(GridError, match="bicubic.*nearest"):
+    with pytest.raises(GridError, match=r"bicubic.*nearest"):
         load([make_scene({"B04": np.ones((4, 4), "int16")})], "B04", resampling="bicubic")
 
 
@@ -511,7 +511,7 @@ def test_the_size_is_checked_again_when_a_series_is_computed(tiles, window_box, 
         item.id, item.datetime = f"S2B_201807{day:02d}T105029_31UFS_TOC_V210", item.datetime.replace(day=day)
         items.append(item)
     cube = load(items, "B04", area=window_box(0, 0, 500, 500))
-    with pytest.raises(MemoryBudgetError, match="30 MB.*10 MB") as caught:
+    with pytest.raises(MemoryBudgetError, match=r"30 MB.*10 MB") as caught:
         compute(cube)
     assert caught.value.needed == 30 * 500 * 500 * 4
     assert compute(cube.isel(time=slice(3))).sizes["time"] == 3
