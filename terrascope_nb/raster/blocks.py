@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,19 +22,41 @@ from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.header import Header, read_header, tile_ranges
 from terrascope_nb.raster.info import FileInfo
 
-_Decode = Callable[[bytes, int], Any]
+_Decode = Callable[[Any, Any], Any]
 _NO_DECODE, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD = 1, 5, 8, 32946, 34925, 50000
 _DECODERS: dict[int, _Decode] = {
-    _NO_DECODE: lambda data, _size: data,
-    _LZW: lambda data, size: imagecodecs.lzw_decode(data, out=size),
-    _DEFLATE: lambda data, size: imagecodecs.deflate_decode(data, out=size),
-    _OLD_DEFLATE: lambda data, size: imagecodecs.deflate_decode(data, out=size),
-    _LZMA: lambda data, size: imagecodecs.lzma_decode(data, out=size),
-    _ZSTD: lambda data, size: imagecodecs.zstd_decode(data, out=size),
+    _NO_DECODE: lambda data, _out: data,
+    _LZW: lambda data, out: imagecodecs.lzw_decode(data, out=out),
+    _DEFLATE: lambda data, out: imagecodecs.deflate_decode(data, out=out),
+    _OLD_DEFLATE: lambda data, out: imagecodecs.deflate_decode(data, out=out),
+    _LZMA: lambda data, out: imagecodecs.lzma_decode(data, out=out),
+    _ZSTD: lambda data, out: imagecodecs.zstd_decode(data, out=out),
 }
-"""TIFF compression number -> decoder(bytes, decoded size)."""
+"""TIFF compression number -> decoder(bytes, room for what is decoded) -> the part of the room that was filled."""
+
+_MOST_ROOM = 2**24
+"""Bytes; memory for larger blocks is given back at once."""
 
 _Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+class _Room(threading.local):
+    """Memory of one thread that is used for every block: fresh pages cost half as much as decoding into them."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Any] = {}
+
+    def take(self, name: str, size: int) -> Any:
+        """Return an array of that many bytes, holding anything; valid until the same name is taken again."""
+        if size > _MOST_ROOM:
+            return np.empty(size, dtype=np.uint8)
+        part = self._parts.get(name)
+        if part is None or part.size < size:
+            part = self._parts[name] = np.empty(size, dtype=np.uint8)
+        return part[:size]
+
+
+_room = _Room()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +169,15 @@ class NativeReader:
     band: int
     """Band, from 1."""
 
-    def read(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[Any]:
+    def read(
+        self, level: int, top: int, left: int, bottom: int, right: int, out: NDArray[Any] | None = None
+    ) -> NDArray[Any]:
         """Return the stored numbers of a region inside a level (0 = full resolution).
+
+        Parameters
+        ----------
+        out : numpy.ndarray, optional
+            Where to put them: the file's dtype, rows of (right - left) numbers without gaps. Made when None.
 
         Returns
         -------
@@ -163,7 +193,8 @@ class NativeReader:
         across = -(-shape.width // cols)
         offsets, counts = _known_ranges(self.state, level)
         first = (self.band - 1) * across * -(-shape.height // rows) if self.header.planar == 2 else 0
-        out = np.empty((bottom - top, right - left), dtype=self.header.dtype)
+        if out is None:
+            out = np.empty((bottom - top, right - left), dtype=self.header.dtype)
         with open(self.state.path, "rb", buffering=0) as file:  # noqa: PTH123 - an int descriptor is all we need
             descriptor = file.fileno()
             for block_row in range(top // rows, -(-bottom // rows)):
@@ -171,28 +202,39 @@ class NativeReader:
                     number = first + block_row * across + block_col
                     # The last strip is as high as what is left; tiles are always whole.
                     height = rows if shape.tiled else min(rows, shape.height - block_row * rows)
-                    block = self._block(descriptor, int(offsets[number]), int(counts[number]), height, cols)
                     y, x = block_row * rows, block_col * cols
                     y0, y1 = max(top, y), min(bottom, y + height)
                     x0, x1 = max(left, x), min(right, x + cols)
-                    out[y0 - top : y1 - top, x0 - left : x1 - left] = block[y0 - y : y1 - y, x0 - x : x1 - x]
+                    part = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
+                    there = out[y0 - top : y1 - top, x0 - left : x1 - left]
+                    self._block(descriptor, int(offsets[number]), int(counts[number]), height, cols, part, there)
         return out
 
-    def _block(self, descriptor: int, offset: int, count: int, rows: int, cols: int) -> NDArray[Any]:
-        """Return one decoded block, shape (rows, cols)."""
+    def _block(
+        self,
+        descriptor: int,
+        offset: int,
+        count: int,
+        rows: int,
+        cols: int,
+        part: tuple[slice, slice],
+        there: NDArray[Any],
+    ) -> None:
+        """Decode one block of (rows, cols) and write a part of it there."""
         header = self.header
         if count == 0:  # never written; GDAL gives nodata there, and 0 where there is none
             unknown = header.nodata is None or (np.isnan(header.nodata) and header.dtype[0] != "f")
-            empty = 0 if unknown else header.nodata
-            return np.full((rows, cols), empty, dtype=header.dtype)
-        data = os.pread(descriptor, count, offset)
-        if len(data) != count:
+            there[...] = 0 if unknown else header.nodata
+            return
+        # A damaged header may claim any count; the file's end bounds what is read and what is kept for it.
+        data = _room.take("packed", min(count, max(self.state.size - offset, 0)))
+        if len(data) != count or os.preadv(descriptor, [data], offset) != count:
             raise CorruptAssetError(f"{self.state.path} is damaged: it ends inside a block.", href=self.state.path)
         samples = header.count if header.planar == 1 else 1
         kind = np.dtype(header.dtype)
         size = rows * cols * samples * kind.itemsize
         try:
-            raw = _DECODERS[header.compression](data, size)
+            raw = _DECODERS[header.compression](data, _room.take("decoded", size))
         except (ValueError, RuntimeError) as error:  # every codec of the library derives its error from one of these
             raise CorruptAssetError(
                 f"{self.state.path} is damaged: a block does not decode ({error}).", href=self.state.path
@@ -203,11 +245,29 @@ class NativeReader:
                 href=self.state.path,
             )
         stored = np.frombuffer(raw, dtype=kind.newbyteorder(self._order())).reshape(rows, cols, samples)
-        block = unpredict(stored, header.predictor)
-        return block[:, :, self.band - 1 if samples > 1 else 0]
+        if samples == 1 and header.predictor == 2 and stored.dtype.isnative:
+            _sum_up(stored[:, :, 0], part, there)
+            return
+        band = self.band - 1 if samples > 1 else 0
+        if header.predictor == 1:
+            there[...] = stored[(*part, band)]
+        else:
+            there[...] = unpredict(stored[part[0]], header.predictor)[:, part[1], band]
 
     def _order(self) -> Literal["<", ">"]:
         return ">" if self.header.levels[0].offsets.dtype[0] == ">" else "<"
+
+
+def _sum_up(stored: NDArray[Any], part: tuple[slice, slice], there: NDArray[Any]) -> None:
+    """Undo differences along the columns, of the rows and columns of a part only, without memory of its own."""
+    kind = f"i{stored.dtype.itemsize}"
+    whole, out = stored[part[0], : part[1].stop].view(kind), there.view(kind)
+    if part[1].start == 0:
+        imagecodecs.delta_decode(whole, axis=-1, out=out)
+    else:
+        room = _room.take("summed", whole.size * whole.itemsize).view(kind).reshape(whole.shape)
+        imagecodecs.delta_decode(whole, axis=-1, out=room)
+        out[...] = room[:, part[1].start :]
 
 
 def unpredict(stored: NDArray[Any], predictor: int) -> NDArray[Any]:
