@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 import warnings
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from dask.base import is_dask_collection, tokenize
 from numpy.typing import NDArray
 
 from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownIndexError, near_misses
@@ -53,6 +56,48 @@ class _Letters:
         if not common:
             return repr(letter)
         return f"{common[0]!r}" + (f" ({platform[0]})" if platform else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An index of plain arrays: the task of a lazy index, which so tells what it does."""
+
+    name: str
+    """Name of the index in spyndex."""
+    letters: tuple[str, ...]
+    """Letter of the formula that each array stands for."""
+    constants: tuple[tuple[str, float], ...]
+    """Parameters of the formula."""
+
+    @property
+    def text(self) -> str:
+        """The formula as spyndex writes it, in Python."""
+        import spyndex  # see _letters
+
+        return str(spyndex.indices[self.name].formula)
+
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the index, NaN where it is not finite."""
+        import spyndex  # see _letters
+
+        named = dict(zip(self.letters, arrays, strict=True))
+        with np.errstate(all="ignore"):  # numpy's warnings about 0/0 are the NaN we want
+            values = spyndex.computeIndex(self.name, {**named, **dict(self.constants)})
+        return np.where(np.isfinite(values), values, np.nan).astype("float32")
+
+
+def _applied(formula: Formula, *arrays: Any) -> Any:
+    """Return the index of numpy arrays, or of dask arrays in one layer: a task per chunk."""
+    if not any(is_dask_collection(array) for array in arrays):
+        return formula(*arrays)
+    import dask.array as da  # a cube in memory needs none
+
+    name = f"terrascope-index-{tokenize(formula, *arrays)}"
+    # As dask's own arithmetic lines dimensions up: the last with the last.
+    dims = [tuple(range(array.ndim))[::-1] for array in arrays]
+    paired = itertools.chain.from_iterable(zip(arrays, dims, strict=True))
+    meta = np.empty((0,) * max(map(len, dims)), dtype="float32")
+    return da.blockwise(formula, max(dims, key=len), *paired, dtype="float32", meta=meta, name=name)  # type: ignore[no-untyped-call]
 
 
 def _padded(band: str) -> str:
@@ -240,13 +285,12 @@ def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
     variables = [cube[variable] for variable in inputs.values()]
     for variable in variables:
         _check_physical(variable, index.short_name)
+    formula = Formula(index.short_name, tuple(inputs), tuple(constants.items()))
     result: xr.DataArray = xr.apply_ufunc(
-        _compute,
+        functools.partial(_applied, formula),
         *variables,
-        kwargs={"index": index.short_name, "letters": tuple(inputs), "constants": constants},
         join="exact",
-        dask="parallelized",
-        output_dtypes=[np.float32],
+        dask="allowed",
         keep_attrs="override",  # for the coordinates: that of the crs tells it in its attributes
     )
     result = result.rename(index.short_name)
@@ -254,17 +298,6 @@ def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
     if "grid_mapping" in variables[0].encoding:
         result.encoding["grid_mapping"] = variables[0].encoding["grid_mapping"]
     return result
-
-
-def _compute(
-    *blocks: NDArray[Any], index: str, letters: tuple[str, ...], constants: Mapping[str, float]
-) -> NDArray[np.float32]:
-    """Return the index of plain arrays: one task per chunk, and numpy's warnings about 0/0 are the NaN we want."""
-    import spyndex  # see _letters
-
-    with np.errstate(all="ignore"):
-        values = spyndex.computeIndex(index, {**dict(zip(letters, blocks, strict=True)), **constants})
-    return np.where(np.isfinite(values), values, np.nan).astype("float32")
 
 
 def _describe(
