@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
-from shapely import union_all
+from shapely import from_wkb, union_all
 from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.cube.blocks import clip_mask, read_source
@@ -22,6 +22,19 @@ from terrascope_nb.raster.grid import PixelGrid
 
 _MOST_PIXELS = 1024
 """Longest side of the grid on which shares are measured; a share of a million pixels is good to a tenth of a percent."""
+
+
+def area_grid(plan: Plan) -> PixelGrid:
+    """Return the part of a plan's grid that holds the area; the grid of a field may be a whole tile (``like=``)."""
+    grid = plan.grid
+    if plan.clip is None or not grid.is_north_up:
+        return grid
+    left, bottom, right, top = from_wkb(plan.clip).bounds
+    a, _, c, _, e, f = grid.transform
+    cols, rows = sorted(((left - c) / a, (right - c) / a)), sorted(((top - f) / e, (bottom - f) / e))
+    row0, col0 = max(math.floor(rows[0]), 0), max(math.floor(cols[0]), 0)
+    row1, col1 = min(math.ceil(rows[1]), grid.shape[0]), min(math.ceil(cols[1]), grid.shape[1])
+    return grid.crop(row0, col0, row1 - row0, col1 - col0) if row0 < row1 and col0 < col1 else grid
 
 
 def coarse_grid(grid: PixelGrid) -> PixelGrid:
@@ -42,7 +55,7 @@ def measure_step(plan: Plan, step: Step) -> Step:
     quality band says something. Clear: the mask keeps it in some scene.
     """
     assert plan.mask is not None
-    grid = coarse_grid(plan.grid)
+    grid = coarse_grid(area_grid(plan))
     area = np.ones(grid.shape, dtype=bool) if plan.clip is None else clip_mask(plan.clip, grid)
     covered = np.zeros(grid.shape, dtype=bool)
     clear = np.zeros(grid.shape, dtype=bool)
@@ -54,8 +67,8 @@ def measure_step(plan: Plan, step: Step) -> Step:
         covered |= present
         clear |= present & plan.mask.apply(window.stored)
     n_area = int(area.sum())
-    if n_area == 0:  # an area smaller than one pixel of the coarse grid
-        return step
+    if n_area == 0:  # the area lies beside the grid
+        return replace(step, clear_percent=0.0, coverage_percent=0.0)
     return replace(
         step,
         clear_percent=100.0 * int((clear & area).sum()) / n_area,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -11,20 +12,26 @@ from numpy.typing import NDArray
 from terrascope_nb.cube.plan import Plan, Scene
 from terrascope_nb.raster.grid import PixelGrid
 
+_METRES_PER_DEGREE = 111_320.0
+"""Mean length of a degree of latitude (WGS84)."""
+_TRUE_ENOUGH = 0.005
+"""A map whose scale is this near to 1 is taken as true."""
 
-def grow(dropped: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """Return ``dropped`` grown by a disk of ``radius`` pixels.
 
-    >>> grow(np.array([[False, False, True, False, False]]), 1.0)
+def grow(dropped: NDArray[np.bool_], down: float, across: float) -> NDArray[np.bool_]:
+    """Return ``dropped`` grown by an ellipse that reaches ``down`` pixels in y and ``across`` pixels in x.
+
+    >>> grow(np.array([[False, False, True, False, False]]), 1.0, 1.0)
     array([[False,  True,  True,  True, False]])
     """
-    if radius < 1 or not dropped.any():
+    if max(down, across) < 1 or not dropped.any():
         return dropped
-    reach = int(radius)
     rows, cols = dropped.shape
+    reach = min(int(down), rows - 1)
     grown = np.zeros_like(dropped)
-    for dy in range(-min(reach, rows - 1), min(reach, rows - 1) + 1):
-        half = int(math.sqrt(radius * radius - dy * dy))
+    for dy in range(-reach, reach + 1):
+        # The last term keeps a distance that is exactly the radius from being lost to rounding.
+        half = int(across / down * math.sqrt(down * down - dy * dy) + 1e-9)
         # A running sum over the row tells whether any dropped pixel lies within `half` columns.
         padded = np.pad(dropped, ((0, 0), (half + 1, half)))
         sums = np.cumsum(padded, axis=1, dtype="int32")
@@ -35,17 +42,25 @@ def grow(dropped: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     return grown
 
 
-def buffer_pixels(grid: PixelGrid, metres: float) -> float:
-    """Return a distance in metres as a number of pixels of the grid."""
+@functools.lru_cache(maxsize=64)
+def buffer_pixels(grid: PixelGrid, metres: float) -> tuple[float, float]:
+    """Return a distance on the ground as a number of pixels, down and across, at the middle of the grid."""
     if metres <= 0:
-        return 0.0
+        return 0.0, 0.0
     import pyproj  # only for a buffer
 
     crs = pyproj.CRS.from_user_input(grid.crs)
-    unit = 1.0 if crs.is_projected else 111_320.0  # metres in a degree of latitude, WGS84 mean
-    if crs.is_projected:
-        unit = crs.axis_info[0].unit_conversion_factor
-    return metres / (min(grid.resolution) * unit)
+    high, wide = grid.resolution
+    left, bottom, right, top = grid.bounds
+    if not crs.is_projected:
+        shrunk = max(math.cos(math.radians((bottom + top) / 2)), 1e-3)
+        return metres / (high * _METRES_PER_DEGREE), metres / (wide * _METRES_PER_DEGREE * shrunk)
+    proj = pyproj.Proj(crs)
+    factors = proj.get_factors(*proj((left + right) / 2, (bottom + top) / 2, inverse=True))
+    stretch = math.sqrt(factors.areal_scale)
+    # A metre of a UTM zone is a metre to a thousandth; one of web Mercator is 0.6 m over Belgium.
+    unit = crs.axis_info[0].unit_conversion_factor / (stretch if abs(stretch - 1) > _TRUE_ENOUGH else 1.0)
+    return metres / (high * unit), metres / (wide * unit)
 
 
 def keep_mask(plan: Plan, scene: Scene, grid: PixelGrid, reader: Any) -> NDArray[np.bool_] | None:
@@ -64,15 +79,15 @@ def keep_mask(plan: Plan, scene: Scene, grid: PixelGrid, reader: Any) -> NDArray
         return None
     if scene.quality is None:
         return np.zeros(grid.shape, dtype=bool)
-    radius = buffer_pixels(grid, plan.mask_buffer)
-    margin = int(radius)
+    down, across = buffer_pixels(plan.grid, plan.mask_buffer)
+    margin = int(max(down, across))
     window = reader(scene.quality, grid.pad(margin), "nearest")
     if window is None:
         return np.zeros(grid.shape, dtype=bool)
     keep: NDArray[np.bool_] = plan.mask.apply(window.stored) & window.inside
     if margin:
         present = window.inside & ~missing_flags(plan, window.stored)
-        keep &= ~grow(present & ~keep, radius)
+        keep &= ~grow(present & ~keep, down, across)
         keep = keep[margin:-margin, margin:-margin]
     return keep
 
