@@ -136,8 +136,10 @@ def load(
         for time, group in zip(step_times(groups), groups, strict=True)
     ]
     _check_present(steps, named, found)
-    if mask is not None:
+    if mask is not None or min_clear > 0:
         _check_quality(steps, quality, product)
+    elif all(scene.quality is None for step in steps for scene in step.scenes):
+        rule = quality = None  # coverage can be had from the footprints
     skip = on_error == "skip"
     steps, failed = _checked_files(steps) if skip else (steps, [])
 
@@ -223,7 +225,7 @@ def _mask_rule(
         return None, None
     if product is None or product.quality is None:
         if mask is None and min_clear <= 0:
-            return None, None  # coverage can be had from the footprints
+            return None, None  # coverage comes from the footprints then
         name = product.id if product else "this collection"
         raise MaskError(
             f"mask={mask!r}, min_clear={min_clear:g} were asked for, but {name} has no quality band that we know of, so "
@@ -234,12 +236,21 @@ def _mask_rule(
 
 
 def _check_present(steps: Sequence[Step], named: Sequence[tuple[str, Band]], items: Sequence[pystac.Item]) -> None:
+    scenes = [scene for step in steps for scene in step.scenes]
     for number, (name, band) in enumerate(named):
-        if all(scene.sources[number] is None for step in steps for scene in step.scenes):
+        without = [scene.item_id for scene in scenes if scene.sources[number] is None]
+        if len(without) == len(scenes):
             raise NothingFoundError(
                 f"None of the {len(items)} items has an asset for {name} ({band.name}); "
                 f"{items[0].id} has {', '.join(items[0].assets)}.",
                 band=name,
+            )
+        if without:
+            warnings.warn(
+                f"{len(without)} of {len(scenes)} items have no asset for {name} ({band.name}) and leave it empty "
+                f"(e.g. {without[0]}).",
+                TerrascopeWarning,
+                stacklevel=3,
             )
 
 
