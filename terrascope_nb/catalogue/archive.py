@@ -103,11 +103,11 @@ def index_archive(
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers}: at least one thread has to read")
     archive = Path(root).expanduser().resolve()
-    _check_is_there(archive)
+    is_empty = _look_into(archive)
     place = default_place(archive) if out is None else Path(out).expanduser().resolve()
     with locked(place):
         before, state = _what_was(place, archive)
-        if before is not None and before.items and next(os.scandir(archive), None) is None:
+        if is_empty and before is not None and before.items:
             raise CatalogueUnreachableError(
                 f"{archive} is empty, but its index knows {sum(before.items.values())} items. Is it mounted? If it "
                 f"really was emptied, remove {place}.",
@@ -122,10 +122,11 @@ def index_archive(
     return index
 
 
-def _check_is_there(archive: Path) -> None:
+def _look_into(archive: Path) -> bool:
+    """Return True when the folder is there but empty."""
     try:
-        with os.scandir(archive):
-            return
+        with os.scandir(archive) as found:
+            return next(found, None) is None
     except OSError as error:
         raise CatalogueUnreachableError(
             f"{archive} cannot be walked: {error.strerror or error}. Give a folder of the archive; ts.doctor() shows "

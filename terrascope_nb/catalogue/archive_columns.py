@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -27,7 +26,7 @@ _CORE = {
     "collection": _TEXT,
     "geometry": pa.binary(),
     "bbox": pa.struct([(name, _NUMBER) for name in ("xmin", "ymin", "xmax", "ymax")]),
-    "links": pa.list_(pa.struct([("href", _TEXT), ("rel", _TEXT)])),
+    "links": pa.list_(pa.struct([("rel", _TEXT), ("href", _TEXT), ("type", _TEXT)])),
     "datetime": _TIME,
 }
 _PROPERTIES = {
@@ -167,13 +166,15 @@ def to_items(table: pa.Table) -> list[pystac.Item]:
         box = tuple(columns["bbox"][n].values())
         item = pystac.Item(
             id=columns["id"][n],
-            geometry=json.loads(_geojson(outlines[n])),
+            geometry=_outline(outlines[n]),
             bbox=None if math.isnan(box[0]) else list(box),
             datetime=columns["datetime"][n],
             properties={name: _plain(columns[name][n]) for name in properties if columns[name][n] is not None},
             stac_extensions=columns["stac_extensions"][n],
             collection=columns["collection"][n],
         )
+        for link in columns["links"][n]:
+            item.add_link(pystac.Link(link["rel"], link["href"], media_type=link["type"]))
         item.assets = {key: _asset(fields, item) for key, fields in columns["assets"][n].items() if fields is not None}
         items.append(item)
     return items
@@ -208,7 +209,14 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _outline(wkb: bytes) -> dict[str, Any] | None:
+    """GeoJSON of an outline, None for an empty one."""
+    known = _geojson(wkb)
+    return None if known is None else dict(known)
+
+
 @functools.lru_cache(maxsize=1024)
-def _geojson(wkb: bytes) -> str:
+def _geojson(wkb: bytes) -> Mapping[str, Any] | None:
+    # shapely writes coordinates as tuples, which cannot be changed, so that the items of a tile may share them.
     outline = shapely.from_wkb(wkb)
-    return "null" if outline.is_empty else str(shapely.to_geojson(outline))
+    return None if outline.is_empty else shapely.geometry.mapping(outline)

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
+from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.extent.lonlat import bbox_of, uncrossed
@@ -50,16 +51,16 @@ def grid_footprint(crs: str, transform: Transform, width: int, height: int) -> F
 
 def outline_footprint(outline: BaseGeometry, crs: str) -> Footprint | None:
     """Return where an outline in map coordinates lies, or None where the crs is not known here."""
-    on_map = outline
     try:
-        if not _is_lonlat(crs):
-            on_map = shapely.segmentize(on_map, _piece(crs, on_map))
-            on_map = shapely.transform(on_map, functools.partial(_to_lonlat, crs))
-    except ProjError:
+        is_lonlat = _is_lonlat(crs)
+        if not is_lonlat:
+            outline = shapely.segmentize(outline, _piece(crs, outline))
+            outline = shapely.transform(outline, functools.partial(_to_lonlat, crs))
+    except (ProjError, GEOSException):
         return None
-    if on_map.is_empty or not np.isfinite(shapely.get_coordinates(on_map)).all():
+    if outline.is_empty or not np.isfinite(shapely.get_coordinates(outline)).all():
         return None
-    return _of(on_map)
+    return _cut(outline, is_lonlat=is_lonlat)
 
 
 @functools.lru_cache(maxsize=256)
@@ -72,9 +73,9 @@ def is_metric(crs: str) -> bool:
     return bool(system.is_projected) and system.axis_info[0].unit_name in ("metre", "meter")
 
 
-def _of(outline: BaseGeometry) -> Footprint:
+def _cut(outline: BaseGeometry, *, is_lonlat: bool) -> Footprint:
     west, south, east, north = outline.bounds
-    if east - west >= 359.0:  # once round the world: some grids reach half a pixel further
+    if is_lonlat and east - west >= 359.0:  # once round the world: some grids reach half a pixel further
         whole = (-180.0, max(south, -90.0), 180.0, min(north, 90.0))
         return Footprint(shapely.to_wkb(shapely.box(*whole)), whole)
     cut, _ = uncrossed(outline)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pystac
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.catalogue import item_facts as facts
 from terrascope_nb.catalogue.archive_columns import numbers, to_items
@@ -88,6 +90,11 @@ class ArchiveIndex:
     def __repr__(self) -> str:
         lines = [f"<ArchiveIndex of {self.root}: {len(self)} items, {self.report.get('files', 0)} files>"]
         lines += [f"  {count:>9}  {name}" for name, count in sorted(self.collections.items())]
+        if self.report:
+            said = " ".join(
+                f"{name} {self.report.get(name, 0)}" for name in ("added", "removed", "updated", "unchanged")
+            )
+            lines.append(f"  last run: {said}, {self.report.get('seconds', 0):.1f} s")
         if self.report.get("problems"):
             lines.append(f"  {self.report['problems']} files were not understood or damaged: see .problems")
         return "\n".join(lines)
@@ -111,7 +118,9 @@ class ArchiveIndex:
         CatalogueReplyError
             The files of the index are gone or damaged.
         """
-        fits = matcher(request)
+        fits, fits_besides = matcher(request), matcher(replace(request, geometry=None, bbox=None))
+        area = request_area(request)
+        shapely.prepare(area)
         with self._lock:
             shelves = [self._shelf(name) for name in self._wanted(request)]
             waiting = _in_time(shelves, request)
@@ -121,27 +130,16 @@ class ArchiveIndex:
             while looked < len(waiting) and len(found) < most:
                 # With a limit look at few at a time: what comes first is all that is wanted.
                 step = len(waiting) if most >= len(waiting) else max(_FIRST_LOOK, 2 * (most - len(found)))
-                items = _made(shelves, waiting[looked : looked + step])
+                items = _made(shelves, waiting[looked : looked + step], area)
                 looked += step
-                found = in_order([*found, *filter(fits, items)])
+                # Where an outline is known the area was compared already, all outlines at once.
+                fitting = (item for item in items if (fits_besides(item) if item.geometry else fits(item)))
+                found = in_order([*found, *fitting])
         complete = looked >= len(waiting) and len(found) <= most
         exact = request.geometry is None and request.bbox is None and request.filter is None and not request.resolution
         matched = len(found) if looked >= len(waiting) else len(waiting) if exact else None
         kept = found[:most]
-        return Found(kept, matched, self._notes(request, kept), complete)
-
-    def _notes(self, request: Request, items: list[pystac.Item]) -> list[str]:
-        if request.max_cloud is None:
-            return []
-        unknown = sum(facts.cloud_of(item) is None for item in items)
-        if not unknown:
-            return []
-        note = (
-            f"{unknown} of {len(items)} items of {self.root} do not say how cloudy they are and are kept whatever "
-            "max_cloud is: the files' headers hold no cloud cover. "
-            f"index_archive({str(self.root)!r}, quality=True) measures it."
-        )
-        return [note]
+        return Found(kept, matched, complete=complete)
 
     def _wanted(self, request: Request) -> list[str]:
         asked = {normal_collection(name) for name in request.collections}
@@ -222,7 +220,7 @@ class _Shelf:
             fits |= span
         return fits
 
-    def _touches(self, area: shapely.geometry.base.BaseGeometry, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def _touches(self, area: BaseGeometry, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         parts = shapely.get_parts(area)
         boxes = shapely.bounds(parts if len(parts) <= _MOST_BOXES else np.array([area]))
         west, south, east, north = (self.box[name][rows] for name in ("xmin", "ymin", "xmax", "ymax"))
@@ -233,15 +231,24 @@ class _Shelf:
             fits |= (beside | over) & (south <= top) & (north >= bottom)
         return np.asarray(fits)
 
-    def items(self, rows: NDArray[np.int64]) -> Iterator[pystac.Item]:
-        """Make the items of some rows, in that order."""
+    def items(self, rows: NDArray[np.int64], area: BaseGeometry | None) -> list[pystac.Item]:
+        """Make the items of those rows whose outline touches the area or is unknown."""
         groups = np.searchsorted(self._starts, rows, side="right") - 1
-        made: dict[int, pystac.Item] = {}
+        made: list[pystac.Item] = []
         for group in np.unique(groups):
-            inside = rows[groups == group]
-            table = self._file.read_row_group(int(group)).take(pa.array(inside - self._starts[group]))
-            made.update(zip(inside.tolist(), to_items(table), strict=True))
-        return (made[row] for row in rows.tolist())
+            table = self._file.read_row_group(int(group))
+            table = table.take(pa.array(rows[groups == group] - self._starts[group]))
+            made += to_items(table if area is None else table.filter(_touching(table, area)))
+        return made
+
+
+def _touching(table: pa.Table, area: BaseGeometry) -> pa.Array:
+    """Return True for each row whose outline touches a prepared area, or is empty, which means unknown."""
+    outlines = table["geometry"].combine_chunks().dictionary_encode()  # many scenes share one
+    shapes = shapely.from_wkb(np.array(outlines.dictionary.to_pylist(), dtype=object))
+    shapes = np.where(shapely.is_valid(shapes), shapes, shapely.make_valid(shapes))
+    known = shapely.is_empty(shapes) | shapely.intersects(area, shapes)
+    return pa.array(known[outlines.indices.to_numpy()])
 
 
 def _in_time(shelves: list[_Shelf], request: Request) -> NDArray[np.int64]:
@@ -256,10 +263,10 @@ def _in_time(shelves: list[_Shelf], request: Request) -> NDArray[np.int64]:
     return np.concatenate(places)[np.lexsort((ranks, times))]
 
 
-def _made(shelves: list[_Shelf], places: NDArray[np.int64]) -> list[pystac.Item]:
+def _made(shelves: list[_Shelf], places: NDArray[np.int64], area: BaseGeometry | None) -> list[pystac.Item]:
     made: list[pystac.Item] = []
     for n in np.unique(places[:, 0]):
-        made.extend(shelves[n].items(places[places[:, 0] == n, 1]))
+        made += shelves[n].items(places[places[:, 0] == n, 1], area)
     return made
 
 

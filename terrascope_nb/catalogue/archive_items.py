@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 import shapely
 
 from terrascope_nb.catalogue import item_facts as facts
-from terrascope_nb.catalogue.archive_assets import Asset, asset_of, collection_in, is_native, key_of
+from terrascope_nb.catalogue.archive_assets import Asset, asset_of, collection_in, is_native, key_of, product_of
 from terrascope_nb.catalogue.archive_footprint import UNKNOWN, Footprint, grid_footprint
 from terrascope_nb.catalogue.archive_safe import SUFFIXES, safe_row
 from terrascope_nb.errors import AccessError, CorruptAssetError, UnreadableNameError
@@ -20,6 +21,7 @@ from terrascope_nb.extent.lonlat import bbox_of
 from terrascope_nb.extent.mgrs import is_tile, tile_footprint
 from terrascope_nb.products.names import Name, parse_path
 from terrascope_nb.raster.header import Header, read_header
+from terrascope_nb.settings import Settings
 
 Row = dict[str, Any]
 """One item as a row of the index: STAC properties at the top level, as stac-geoparquet has them."""
@@ -197,6 +199,7 @@ def _closed(row: Row, outline: Footprint) -> Row:
     row["geometry"] = outline.wkb
     row["bbox"] = dict(zip(("xmin", "ymin", "xmax", "ymax"), outline.bbox, strict=True))
     row["stac_extensions"] = _extensions(row)
+    row["links"] = _links(row["collection"])
     return row
 
 
@@ -322,6 +325,19 @@ def _footprint(assets: Mapping[str, Asset], headers: Mapping[str, Header], name:
         tile = tile_footprint(name.tile)
         return Footprint(shapely.to_wkb(tile), bbox_of(np.array([tile])))
     return UNKNOWN
+
+
+@functools.lru_cache(maxsize=256)
+def _address(collection: str) -> str | None:
+    product = product_of(collection)
+    known = product is not None and any(v.collection == collection and v.in_stac for v in product.variants)
+    return f"{Settings().stac_url}/collections/{collection}" if known else None
+
+
+def _links(collection: str) -> list[dict[str, str]]:
+    """Return the link to the collection that STAC asks for; none where the catalogue has no such collection."""
+    address = _address(collection)
+    return [{"rel": "collection", "href": address, "type": "application/json"}] if address else []
 
 
 def _extensions(row: Row) -> list[str]:

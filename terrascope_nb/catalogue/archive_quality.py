@@ -123,7 +123,9 @@ def _read(path: str) -> NDArray[Any]:
 
 def _outline(valid: NDArray[np.bool_], transform: Transform, header: Header) -> BaseGeometry:
     """Outline of the valid pixels in map coordinates, islands and holes of a few pixels left out."""
-    reduced = Affine(*transform) * Affine.scale(header.width / valid.shape[1], header.height / valid.shape[0])
+    across, down = header.width / valid.shape[1], header.height / valid.shape[0]
+    a, b, c, d, e, f = transform
+    reduced = Affine(a * across, b * down, c, d * across, e * down, f)
     pixel = abs(reduced.determinant)
     found = shapes(valid.astype("uint8"), mask=valid, transform=reduced)
     polygons = [_without_specks(polygon["coordinates"], _SPECK * pixel) for polygon, _ in found]

@@ -34,7 +34,7 @@ MANIFEST = "index.json"
 _STATE = "folders.parquet"
 _LOCK = "lock"
 _FORMAT = 1
-_RUN = 8192
+_RUN = 2048
 """Items kept in memory before they are sorted and put aside."""
 _PIECE = 4096
 """Items merged at once."""
@@ -182,7 +182,7 @@ class Writer:
         if rows:
             runs = self._runs.setdefault(collection, [])
             path = self._aside / f"{quote(collection, safe='')}-{len(runs)}.run"
-            pq.write_table(to_table(rows), path, row_group_size=_GROUP * 4, compression="lz4")
+            pq.write_table(to_table(rows), path, row_group_size=_GROUP * 2, compression="lz4")
             runs.append(path)
 
     def merge(self, state: State, staying: Iterable[str], old: Sequence[str]) -> dict[str, Changes]:
