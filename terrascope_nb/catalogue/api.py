@@ -10,7 +10,6 @@ from typing import Any
 import pystac
 import shapely
 from pystac_client import Client
-from pystac_client.conformance import ConformanceClasses
 from pystac_client.warnings import PystacClientWarning
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
@@ -18,7 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from terrascope_nb.catalogue.api_io import ApiIo, our_errors
 from terrascope_nb.catalogue.api_pages import Pages
 from terrascope_nb.catalogue.expressions import filter_json
-from terrascope_nb.catalogue.sources import CEILING, Found, Request, in_order, matcher, request_area
+from terrascope_nb.catalogue.sources import CEILING, Found, Request, in_order, item_of, matcher, request_area
 from terrascope_nb.errors import CatalogueError, CatalogueReplyError, near_misses
 from terrascope_nb.extent.mgrs import is_tile, tile_footprint
 
@@ -112,10 +111,10 @@ class ApiSource:
         outline = _server_area(request)
         if outline is not None:
             asked["intersects"] = mapping(outline)
-        if client.conforms_to(ConformanceClasses.SORT):
+        if _claims(client, "sort"):
             asked["sortby"] = _IN_TIME
         clauses = list(_clauses(request))
-        if clauses and client.conforms_to(ConformanceClasses.FILTER):
+        if clauses and _claims(client, "filter"):
             asked["filter"] = clauses[0] if len(clauses) == 1 else {"op": "and", "args": clauses}
             asked["filter_lang"] = "cql2-json"
         return asked
@@ -151,7 +150,7 @@ class ApiSource:
             return
         reading.seen.add(key)
         with our_errors(self.url):
-            item = pystac.Item.from_dict(record, preserve_dict=False)
+            item = item_of(record)
         if fits(item):
             reading.items.append(item)
         elif not promised(item):
@@ -164,7 +163,7 @@ class ApiSource:
             plain["datetime"] = request.period.to_stac()
         fits = matcher(request)
         with our_errors(self.url):
-            return any(fits(pystac.Item.from_dict(record)) for record in next(iter(Pages(client, self.url, plain))))
+            return any(fits(item_of(record)) for record in next(iter(Pages(client, self.url, plain))))
 
     def _unknown_collection(self, client: Client, request: Request) -> CatalogueError | None:
         """Return the error that names a collection the server does not have; None when it has one of them."""
@@ -193,6 +192,11 @@ class ApiSource:
             if getattr(error, "status", None) == 404:
                 return True
             raise
+
+
+def _claims(client: Client, extension: str) -> bool:
+    # Not Client.conforms_to: it knows v1.0 only, and servers of today announce sorting as v1.1.0.
+    return any(uri.endswith(f"/item-search#{extension}") for uri in client.get_conforms_to())
 
 
 def _found(request: Request, reading: _Reading, notes: list[str]) -> Found:

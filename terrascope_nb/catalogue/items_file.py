@@ -16,7 +16,7 @@ import shapely
 from shapely.geometry import mapping, shape
 
 from terrascope_nb.catalogue.items import Dropped, Items
-from terrascope_nb.catalogue.sources import footprint_of
+from terrascope_nb.catalogue.sources import footprint_of, item_of
 from terrascope_nb.errors import CatalogueReplyError, ExportError
 from terrascope_nb.extent.aoi import Aoi, Feature
 from terrascope_nb.extent.period import Period
@@ -124,7 +124,7 @@ def to_items(records: Iterable[Mapping[str, Any]], path: Path) -> list[pystac.It
     found = []
     for record in records:
         try:
-            item = pystac.Item.from_dict(dict(record), preserve_dict=False)
+            item = item_of(dict(record))
         except (pystac.STACError, pystac.STACTypeError) as error:
             raise ValueError(f"{record.get('id')!r} is no STAC item ({str(error)[:120]})") from error
         if item.get_self_href() is None and any(_is_relative(asset.href) for asset in item.assets.values()):

@@ -19,6 +19,7 @@ from terrascope_nb.products.registry import names_of, product_of_collection
 
 CEILING = 10_000
 """Items read for one search unless ``max_items`` is larger; a search is meant for an area and a period."""
+_STAC_VERSION = "1.1.0"
 Cql2 = str | Mapping[str, Any]
 """A CQL2 expression as text or as JSON."""
 
@@ -128,6 +129,16 @@ def matcher(request: Request) -> Callable[[pystac.Item], bool]:
         return expression is None or expression(item)
 
     return fits
+
+
+def item_of(record: dict[str, Any], *, href: str | None = None) -> pystac.Item:
+    """Make an item of a STAC dictionary, which becomes part of it; older layouts are brought up to date by pystac.
+
+    An item of today needs no migration, and that is three quarters of the time it takes to make one.
+    """
+    extensions = record.get("stac_extensions") or ()
+    is_new = record.get("stac_version") == _STAC_VERSION and not any("/projection/v1" in name for name in extensions)
+    return pystac.Item.from_dict(record, href=href, migrate=not is_new, preserve_dict=False)
 
 
 def in_order(items: Iterable[pystac.Item]) -> list[pystac.Item]:

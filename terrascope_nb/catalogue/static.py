@@ -16,7 +16,7 @@ from terrascope_nb.catalogue.items_file import (
     read_parquet,
     to_items,
 )
-from terrascope_nb.catalogue.sources import Found, Request, in_order, matcher
+from terrascope_nb.catalogue.sources import Found, Request, in_order, item_of, matcher
 from terrascope_nb.errors import CatalogueReplyError
 
 _CONTAINERS = frozenset({"Catalog", "Collection"})
@@ -119,7 +119,7 @@ def _read_file(path: Path, *, strict: bool = True) -> list[pystac.Item] | None:
         if content.get("type") in _CONTAINERS:
             return None
         if content.get("type") == "Feature" and "assets" in content:
-            return [pystac.Item.from_dict(content, href=str(path.absolute()), preserve_dict=False)]
+            return [item_of(content, href=str(path.absolute()))]
         if not strict and not is_item_collection(content):
             return None
         return to_items(item_records(content), path)

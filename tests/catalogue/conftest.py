@@ -74,7 +74,15 @@ def real_shaped(
     if cloud is None:
         del old["eo:cloud_cover"]
     old.update(properties)
-    text = json.dumps(record["assets"]).replace("S2A_20250516T104651_31UFS_NDVI_10M_V210", record["id"])
+    text = json.dumps(record["assets"])
+    for old_text, new_text in (
+        ("2025/05/16", when[:10].replace("-", "/")),
+        ("S2A_20250516T104651_31UFS", f"{mission}_{stamp}_{tile}"),
+        ("_NDVI_10M_", f"_NDVI{size}_"),
+        ("_V210", f"_V{version}"),
+        ("NDVI", product),
+    ):
+        text = text.replace(old_text, new_text)
     record["assets"] = json.loads(text)
     for link in record["links"]:
         if link["rel"] == "self":
@@ -82,7 +90,7 @@ def real_shaped(
     return record
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., dict[str, Any]]:
     return real_shaped
 
@@ -157,7 +165,7 @@ CONFORMS = {
     "core": "https://api.stacspec.org/v1.0.0/core",
     "search": "https://api.stacspec.org/v1.0.0/item-search",
     "collections": "https://api.stacspec.org/v1.0.0/collections",
-    "sort": "https://api.stacspec.org/v1.0.0/item-search#sort",
+    "sort": "https://api.stacspec.org/v1.1.0/item-search#sort",  # as stac-fastapi 7 announces it
     "filter": "https://api.stacspec.org/v1.0.0/item-search#filter",
 }
 

@@ -15,15 +15,9 @@ from terrascope_nb.errors import TerrascopeWarning
 from terrascope_nb.settings import options
 
 
-@pytest.fixture(scope="session")
-def sample_cache(tmp_path_factory):
-    """One cache folder for all tests of this file: the sample is unpacked once."""
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
-def no_network(sample_cache):
-    with options(offline=True, cache_dir=sample_cache, archive_roots=("/nowhere",)):
+def offline():
+    with options(offline=True, archive_roots=("/nowhere",)):
         yield
 
 
@@ -45,7 +39,7 @@ def archive(tmp_path):
     return tmp_path / "MTDA"
 
 
-def test_an_address_a_client_a_path_and_the_word_sample_are_sources(stac_server, page, tmp_path, no_network, record):
+def test_an_address_a_client_a_path_and_the_word_sample_are_sources(stac_server, page, tmp_path, offline, record):
     import pystac_client
 
     server = stac_server(lambda body: page([]))
@@ -58,7 +52,7 @@ def test_an_address_a_client_a_path_and_the_word_sample_are_sources(stac_server,
     assert isinstance(open_source("sample"), SampleSource)
 
 
-def test_an_indexed_archive_is_searched_by_its_root_or_its_index(archive, no_network):
+def test_an_indexed_archive_is_searched_by_its_root_or_its_index(archive, offline):
     index = index_archive(archive)
     for what in (index, archive, str(index.path)):
         source = open_source(what)
@@ -85,15 +79,15 @@ def test_the_api_of_the_settings_is_asked_when_it_answers(stac_server, page, rec
     assert (len(items), items.source) == (1, server.url)
 
 
-def test_without_a_server_the_index_of_a_mounted_root_is_searched_and_it_is_said(archive, sample_cache):
-    with options(stac_url="http://127.0.0.1:9", offline=False, cache_dir=sample_cache, archive_roots=(archive,)):
+def test_without_a_server_the_index_of_a_mounted_root_is_searched_and_it_is_said(archive):
+    with options(stac_url="http://127.0.0.1:9", offline=False, archive_roots=(archive,)):
         index_archive(archive)
         with pytest.warns(TerrascopeWarning, match=r"127.0.0.1:9 is not asked.*the index of .*MTDA is searched"):
             items = search("s2-ndvi")
     assert len(items) == 1
 
 
-def test_without_server_and_mount_the_sample_is_searched_and_it_is_said(no_network):
+def test_without_server_and_mount_the_sample_is_searched_and_it_is_said(offline):
     with pytest.warns(TerrascopeWarning, match=r"option offline is set.*sample archive"):
         items = search("s2-ndvi", (3.02, 50.81, 3.03, 50.82), "2018-07")
     assert len(items) > 3
@@ -101,7 +95,7 @@ def test_without_server_and_mount_the_sample_is_searched_and_it_is_said(no_netwo
     assert set(items.to_dataframe()["access"]) == {"local"}
 
 
-def test_the_sample_archive_is_unpacked_and_indexed_once(no_network):
+def test_the_sample_archive_is_unpacked_and_indexed_once(offline):
     root = sample_archive()
     assert (root / "TERRASCOPE_Sentinel2").is_dir()
     before = open_source(root)
@@ -109,7 +103,7 @@ def test_the_sample_archive_is_unpacked_and_indexed_once(no_network):
     assert before.path.stat().st_mtime == open_source(root).path.stat().st_mtime
 
 
-def test_the_sample_knows_the_clouds_of_its_scenes(no_network):
+def test_the_sample_knows_the_clouds_of_its_scenes(offline):
     every = search("s2-toc", source="sample")
     assert len(every) == 118
     clear = search("s2-toc", max_cloud=5, source="sample")
@@ -117,7 +111,7 @@ def test_the_sample_knows_the_clouds_of_its_scenes(no_network):
     assert all(item.properties["eo:cloud_cover"] <= 5 for item in clear)
 
 
-def test_the_samples_radar_stands_in_for_terrascopes_and_it_is_said(no_network):
+def test_the_samples_radar_stands_in_for_terrascopes_and_it_is_said(offline):
     items = search("s1-sigma0", None, "2018-05", source="sample")
     assert len(items) > 3
     assert any("no Terrascope product" in note for note in items.notes)
@@ -125,7 +119,7 @@ def test_the_samples_radar_stands_in_for_terrascopes_and_it_is_said(no_network):
     assert items.to_dataframe()["id"].str.startswith("s1-sigma0-sample").all()
 
 
-def test_an_area_off_the_sample_says_where_the_sample_is(no_network):
+def test_an_area_off_the_sample_says_where_the_sample_is(offline):
     items = search("s2-toc", (10, 45, 10.1, 45.1), source="sample")
     assert len(items) == 0
     assert any("Flanders" in note for note in items.notes)

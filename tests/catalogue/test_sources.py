@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shapely.geometry import box
 
-from terrascope_nb.catalogue.sources import Request, box_of, footprint_of, in_order, matches
+from terrascope_nb.catalogue.sources import Request, box_of, footprint_of, in_order, item_of, matches
 from terrascope_nb.extent.period import period, season
 
 EVERYTHING = Request()
@@ -186,3 +186,22 @@ def test_dropping_a_condition_never_loses_an_item(make_item, request_, when, til
             assert matches(item, replace(request_, **{name: None}))
         for name in ("tile", "platform"):
             assert matches(item, replace(request_, **{name: ()}))
+
+
+def test_a_new_item_is_made_without_migration_exactly_as_with_it(record):
+    made = item_of(record())
+    with_migration = pystac.Item.from_dict(record())
+    assert made.to_dict(transform_hrefs=False) == with_migration.to_dict(transform_hrefs=False)
+
+
+def test_an_item_of_stac_1_0_gets_its_proj_code(record):
+    old = record()
+    old["stac_version"] = "1.0.0"
+    old["stac_extensions"] = ["https://stac-extensions.github.io/projection/v1.1.0/schema.json"]
+    old["properties"]["proj:epsg"] = 32631
+    del old["properties"]["proj:code"]
+    assert item_of(old).properties["proj:code"] == "EPSG:32631"
+    old = record()
+    old["stac_extensions"] = ["https://stac-extensions.github.io/projection/v1.1.0/schema.json"]
+    old["properties"]["proj:epsg"] = old["properties"].pop("proj:code") and 32631
+    assert item_of(old).properties["proj:code"] == "EPSG:32631"
