@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -37,7 +37,13 @@ _DECODERS: dict[int, _Decode] = {
 _MOST_ROOM = 2**24
 """Bytes; memory for larger blocks is given back at once."""
 
-_Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+_LARGEST_BLOCK = 2**30
+"""Bytes of a decoded block; a header that claims more is left to GDAL, which has limits of its own."""
+
+Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+"""Where each block of a level begins, and how many bytes it has."""
+Region = tuple[int, int, int, int]
+"""``(top, left, bottom, right)`` in pixels of a level."""
 
 
 class _Room(threading.local):
@@ -77,7 +83,7 @@ def _known_header(state: FileState) -> Header:
 
 
 @functools.lru_cache(maxsize=2048)
-def _known_ranges(state: FileState, level: int) -> _Ranges:
+def _known_ranges(state: FileState, level: int) -> Ranges:
     return tile_ranges(state.path, _known_header(state).levels[level])
 
 
@@ -85,11 +91,17 @@ def _known_ranges(state: FileState, level: int) -> _Ranges:
 def _known_info(state: FileState) -> FileInfo | None:
     """Return what the header says, or None where GDAL has to read the file."""
     try:
-        header = _known_header(state)
+        return info_of(_known_header(state))
     except CorruptAssetError:
         return None  # GDAL knows more kinds of TIFF than we do, and names the file when it is damaged indeed
+
+
+def info_of(header: Header) -> FileInfo | None:
+    """Return what a header says of the grid and the first band, or None where its blocks are not understood here."""
     kind = np.dtype(header.dtype)
     levels = tuple((level.height, level.width) for level in header.levels)
+    samples = header.count if header.planar == 1 else 1
+    largest = max(level.block[0] * level.block[1] for level in header.levels) * samples * kind.itemsize
     if (
         header.compression not in _DECODERS
         or header.predictor not in (1, 2, 3)
@@ -100,6 +112,7 @@ def _known_info(state: FileState) -> FileInfo | None:
         or header.bits != 8 * kind.itemsize
         or (header.predictor == 3 and kind.kind != "f")
         or list(levels) != sorted(levels, reverse=True)
+        or largest > _LARGEST_BLOCK
     ):
         return None
     return FileInfo(
@@ -111,6 +124,16 @@ def _known_info(state: FileState) -> FileInfo | None:
         levels=levels,
         block=header.block,
     )
+
+
+def info_of_band(header: Header, info: FileInfo, band: int) -> FileInfo | None:
+    """Return what a header says of a band, given what it says of the first; None when there is no such band."""
+    if not 1 <= band <= header.count:
+        return None
+    if header.encodings and band > 1:
+        said = header.encodings.get(band, {})
+        return replace(info, scale=_unless(said.get("scale"), 1.0), offset=_unless(said.get("offset"), 0.0))
+    return info
 
 
 def _unless(value: float | None, silent: float) -> float | None:
@@ -150,10 +173,8 @@ def native_reader(path: str, band: int = 1) -> NativeReader | None:
     if info is None:
         return None
     header = _known_header(state)
-    if header.encodings and band > 1:
-        said = header.encodings.get(band, {})
-        info = replace(info, scale=_unless(said.get("scale"), 1.0), offset=_unless(said.get("offset"), 0.0))
-    return NativeReader(state, header, info, band) if 1 <= band <= header.count else None
+    of_band = info_of_band(header, info, band)
+    return None if of_band is None else NativeReader(state, header, of_band, band)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,74 +209,93 @@ class NativeReader:
         CorruptAssetError
             A block cannot be decoded or lies outside the file.
         """
-        shape = self.header.levels[level]
-        rows, cols = shape.block
-        across = -(-shape.width // cols)
         offsets, counts = _known_ranges(self.state, level)
-        first = (self.band - 1) * across * -(-shape.height // rows) if self.header.planar == 2 else 0
         if out is None:
             out = np.empty((bottom - top, right - left), dtype=self.header.dtype)
         with open(self.state.path, "rb", buffering=0) as file:  # noqa: PTH123 - an int descriptor is all we need
-            descriptor = file.fileno()
-            for block_row in range(top // rows, -(-bottom // rows)):
-                for block_col in range(left // cols, -(-right // cols)):
-                    number = first + block_row * across + block_col
-                    # The last strip is as high as what is left; tiles are always whole.
-                    height = rows if shape.tiled else min(rows, shape.height - block_row * rows)
-                    y, x = block_row * rows, block_col * cols
-                    y0, y1 = max(top, y), min(bottom, y + height)
-                    x0, x1 = max(left, x), min(right, x + cols)
-                    part = np.s_[y0 - y : y1 - y, x0 - x : x1 - x]
-                    there = out[y0 - top : y1 - top, x0 - left : x1 - left]
-                    self._block(descriptor, int(offsets[number]), int(counts[number]), height, cols, part, there)
+            for spot in spots_under(self.header, self.band, level, (top, left, bottom, right)):
+                data = self._packed(file.fileno(), int(offsets[spot.number]), int(counts[spot.number]))
+                there = out[spot.rows_out, spot.cols_out]
+                decode_part(self.header, self.band, spot, data, there, self.state.path)
         return out
 
-    def _block(
-        self,
-        descriptor: int,
-        offset: int,
-        count: int,
-        rows: int,
-        cols: int,
-        part: tuple[slice, slice],
-        there: NDArray[Any],
-    ) -> None:
-        """Decode one block of (rows, cols) and write a part of it there."""
-        header = self.header
-        if count == 0:  # never written; GDAL gives nodata there, and 0 where there is none
-            unknown = header.nodata is None or (np.isnan(header.nodata) and header.dtype[0] != "f")
-            there[...] = 0 if unknown else header.nodata
-            return
+    def _packed(self, descriptor: int, offset: int, count: int) -> Any:
+        """Return the bytes of a block, valid until this thread asks again; none for a block that was never written."""
+        if count == 0:
+            return b""
         # A damaged header may claim any count; the file's end bounds what is read and what is kept for it.
         data = _room.take("packed", min(count, max(self.state.size - offset, 0)))
         if len(data) != count or os.preadv(descriptor, [data], offset) != count:
             raise CorruptAssetError(f"{self.state.path} is damaged: it ends inside a block.", href=self.state.path)
-        samples = header.count if header.planar == 1 else 1
-        kind = np.dtype(header.dtype)
-        size = rows * cols * samples * kind.itemsize
-        try:
-            raw = _DECODERS[header.compression](data, _room.take("decoded", size))
-        except (ValueError, RuntimeError) as error:  # every codec of the library derives its error from one of these
-            raise CorruptAssetError(
-                f"{self.state.path} is damaged: a block does not decode ({error}).", href=self.state.path
-            ) from error
-        if len(raw) != size:
-            raise CorruptAssetError(
-                f"{self.state.path} is damaged: a block holds {len(raw)} bytes where {size} belong.",
-                href=self.state.path,
-            )
-        stored = np.frombuffer(raw, dtype=kind.newbyteorder(self._order())).reshape(rows, cols, samples)
-        if samples == 1 and header.predictor == 2 and stored.dtype.isnative:
-            _sum_up(stored[:, :, 0], part, there)
-            return
-        band = self.band - 1 if samples > 1 else 0
-        if header.predictor == 1:
-            there[...] = stored[(*part, band)]
-        else:
-            there[...] = unpredict(stored[part[0]], header.predictor)[:, part[1], band]
+        return data
 
-    def _order(self) -> Literal["<", ">"]:
-        return ">" if self.header.levels[0].offsets.dtype[0] == ">" else "<"
+
+class Spot(NamedTuple):
+    """A block that lies under a region of its level."""
+
+    number: int
+    """Which of the level's blocks."""
+    shape: tuple[int, int]
+    """Its rows and columns: tiles are always whole, the last strip is as high as what is left."""
+    part: tuple[slice, slice]
+    """What of it lies in the region."""
+    rows_out: slice
+    """The rows of the region it fills."""
+    cols_out: slice
+    """The columns of the region it fills."""
+
+
+def spots_under(header: Header, band: int, level: int, region: Region) -> Iterator[Spot]:
+    """Yield the blocks of a band that lie under a region of a level, row by row."""
+    top, left, bottom, right = region
+    shape = header.levels[level]
+    rows, cols = shape.block
+    across = -(-shape.width // cols)
+    first = (band - 1) * across * -(-shape.height // rows) if header.planar == 2 else 0
+    for y in range(top // rows * rows, bottom, rows):
+        height = rows if shape.tiled else min(rows, shape.height - y)
+        y0, y1 = max(top, y), min(bottom, y + height)
+        for x in range(left // cols * cols, right, cols):
+            x0, x1 = max(left, x), min(right, x + cols)
+            yield Spot(
+                first + y // rows * across + x // cols,
+                (height, cols),
+                (slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)),
+                slice(y0 - top, y1 - top),
+                slice(x0 - left, x1 - left),
+            )
+
+
+def decode_part(header: Header, band: int, spot: Spot, data: Any, there: NDArray[Any], name: str) -> None:
+    """Decode a block and write the part that is wanted there; no data = a block that was never written.
+
+    Raises
+    ------
+    CorruptAssetError
+        It does not decode to what the header promises; the message bears the file's ``name``.
+    """
+    if len(data) == 0:  # GDAL gives nodata there, and 0 where there is none
+        unknown = header.nodata is None or (np.isnan(header.nodata) and header.dtype[0] != "f")
+        there[...] = 0 if unknown else header.nodata
+        return
+    samples = header.count if header.planar == 1 else 1
+    kind = np.dtype(header.dtype)
+    size = spot.shape[0] * spot.shape[1] * samples * kind.itemsize
+    try:
+        raw = _DECODERS[header.compression](data, _room.take("decoded", size))
+    except (ValueError, RuntimeError) as error:  # every codec of the library derives its error from one of these
+        raise CorruptAssetError(f"{name} is damaged: a block does not decode ({error}).", href=name) from error
+    if len(raw) != size:
+        raise CorruptAssetError(f"{name} is damaged: a block holds {len(raw)} bytes where {size} belong.", href=name)
+    order: Literal["<", ">"] = ">" if header.levels[0].offsets.dtype[0] == ">" else "<"
+    stored = np.frombuffer(raw, dtype=kind.newbyteorder(order)).reshape(*spot.shape, samples)
+    if samples == 1 and header.predictor == 2 and stored.dtype.isnative:
+        _sum_up(stored[:, :, 0], spot.part, there)
+    elif header.predictor == 1:
+        there[...] = stored[(*spot.part, band - 1 if samples > 1 else 0)]
+    else:
+        whole = unpredict(stored[spot.part[0]], header.predictor)
+        there[...] = whole[:, spot.part[1], band - 1 if samples > 1 else 0]
 
 
 def _sum_up(stored: NDArray[Any], part: tuple[slice, slice], there: NDArray[Any]) -> None:
