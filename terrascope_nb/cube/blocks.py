@@ -52,17 +52,21 @@ def read_source(plan: Plan, source: Source, grid: PixelGrid, resampling: str) ->
             nodata=source.nodata,
         )
     except AccessError as error:
-        ref = source.ref
-        if plan.on_error == "skip":
-            _record(plan.token, Failure(ref.item_id, ref.key, ref.hrefs[0] if ref.hrefs else "", str(error)))
-            return None
-        if ref.item_id in error.message:
-            raise
-        raise type(error)(
-            f"{ref.item_id}, asset {ref.key}: {error.message} "
-            'Load with on_error="skip" to get NaN there and the file in failures(cube).',
-            **{**error.facts, "item": ref.item_id, "asset": ref.key},
-        ) from error
+        failed = error
+    ref = source.ref
+    if plan.on_error == "skip":
+        _record(plan.token, Failure(ref.item_id, ref.key, ref.hrefs[0] if ref.hrefs else "", str(failed)))
+        return None
+    # Raised anew, without what lies behind: errors of GDAL and of codecs do not survive the trip from a Dask worker,
+    # and would take ours with them.
+    named = {"item", "asset"} <= set(failed.facts)
+    raise type(failed)(
+        failed.message
+        if named
+        else f"{ref.item_id}, asset {ref.key}: {failed.message} "
+        'Load with on_error="skip" to get NaN there and the file in failures(cube).',
+        **{**failed.facts, "item": ref.item_id, "asset": ref.key},
+    )
 
 
 def touches(source: Source, grid: PixelGrid) -> bool:

@@ -42,6 +42,9 @@ from terrascope_nb.raster.header import read_header
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.window import RESAMPLING, read_info
 
+Infos = dict[tuple[tuple[str, ...], int, str | None], FileInfo]
+"""Hrefs, band and variable -> what the file says."""
+
 
 def load(
     items: Iterable[pystac.Item],
@@ -143,7 +146,7 @@ def load(
     skip = on_error == "skip"
     steps, failed = _checked_files(steps) if skip else (steps, [])
 
-    infos: dict[tuple[str, ...], FileInfo] = {}
+    infos: Infos = {}
     notes: list[str] = []
     if like is not None:
         grid = grid_like(like)
@@ -317,7 +320,7 @@ def _unreadable(source: Source) -> str:
     return ""
 
 
-def _file_grids(steps: Sequence[Step], infos: dict[tuple[str, ...], FileInfo], *, skip: bool) -> list[PixelGrid]:
+def _file_grids(steps: Sequence[Step], infos: Infos, *, skip: bool) -> list[PixelGrid]:
     """Return the grid of every band file: from the item, else from the file."""
     grids: list[PixelGrid] = []
     for scene in itertools.chain.from_iterable(step.scenes for step in steps):
@@ -333,17 +336,17 @@ def _file_grids(steps: Sequence[Step], infos: dict[tuple[str, ...], FileInfo], *
     return grids
 
 
-def _info_of(source: Source, infos: dict[tuple[str, ...], FileInfo], *, skip: bool = False) -> FileInfo | None:
-    key = source.ref.hrefs
+def _info_of(source: Source, infos: Infos, *, skip: bool = False) -> FileInfo | None:
+    key = (source.ref.hrefs, source.band_index, source.variable)
     if key not in infos:
         try:
             infos[key] = read_info(open_href(source.ref), band=source.band_index, variable=source.variable)
         except AccessError as error:
             if skip:
                 return None
-            raise type(error)(
-                f"{source.ref.item_id}, asset {source.ref.key}: {error.message}", **error.facts
-            ) from error
+            ref = source.ref
+            facts = {**error.facts, "item": ref.item_id, "asset": ref.key}
+            raise type(error)(f"{ref.item_id}, asset {ref.key}: {error.message}", **facts) from error
     return infos[key]
 
 
@@ -363,7 +366,7 @@ def _band_plan(
     band: Band,
     number: int,
     steps: Sequence[Step],
-    infos: dict[tuple[str, ...], FileInfo],
+    infos: Infos,
     resampling: str,
     *,
     physical: bool,
