@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import rasterio
 from numpy.typing import NDArray
@@ -23,6 +25,10 @@ _GDAL_OPTIONS = {
     "GDAL_HTTP_CONNECTTIMEOUT": "10",
     "GDAL_HTTP_TIMEOUT": "60",
 }
+
+_DRIVERS = {".jp2": "JP2OpenJPEG", ".nc": "netCDF", ".nc4": "netCDF"}
+"""Formats of the archive by ending; all else is GeoTIFF. GDAL left alone goes by content: a virtual raster called .tif
+would lead it to any file."""
 
 
 def _gdal_name(href: str, variable: str | None) -> str:
@@ -49,11 +55,12 @@ def opened(href: str, variable: str | None, **options: Any) -> Iterator[Any]:
     """Open a file with GDAL for reading; errors name the file."""
     name = _gdal_name(href, variable)
     remote = href.lower().startswith(("http://", "https://"))
+    ending = PurePosixPath(urlsplit(href).path if remote else href).suffix.lower()
     if not remote and not os.path.exists(href):  # noqa: PTH110 - hot path
         raise AssetUnreachableError(f"{href} does not exist.", href=href)
     with rasterio.Env(**_GDAL_OPTIONS):
         try:
-            dataset = rasterio.open(name, **options)
+            dataset = rasterio.open(name, driver=_DRIVERS.get(ending, "GTiff"), **options)
         except RasterioError as error:
             if remote:
                 raise AssetUnreachableError(
