@@ -1,0 +1,445 @@
+"""Files that are missing, damaged, forbidden or behind a failing server: named, never zeros, never a silent gap."""
+
+from __future__ import annotations
+
+import http.server
+import pickle
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+
+from terrascope_nb.cube.compute import compute, explain, failures
+from terrascope_nb.cube.loader import load
+from terrascope_nb.errors import (
+    AccessError,
+    AssetUnreachableError,
+    CorruptAssetError,
+    NothingFoundError,
+    NotLoadableError,
+    TerrascopeWarning,
+    UntrustedPathError,
+)
+from terrascope_nb.raster import gdal
+from terrascope_nb.settings import options
+
+GOOD, BAD = "S2B_20180705T105029_31UFS_TOC_V210", "S2B_20180710T105029_31UFS_TOC_V210"
+
+
+def path_of(item, key="B04") -> Path:
+    return Path(item.assets[key].extra_fields["alternate"]["local"]["href"].removeprefix("file://"))
+
+
+def reds(side=600) -> np.ndarray:
+    return np.random.default_rng(4).integers(1, 9000, (side, side)).astype("int16")
+
+
+@pytest.fixture
+def pair(make_scene):
+    """A good scene and one whose file a test spoils."""
+    values = {"B04": reds(), "SCL": np.full((300, 300), 4, "uint8")}
+    return [make_scene(values), make_scene(values, time="20180710T105029")]
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def page(path: Path) -> None:
+    path.write_text("<!DOCTYPE html><html><body>Please sign in</body></html>")
+
+
+def scramble(path: Path) -> None:
+    """Overwrite the middle of the pixels; header and length stay as they were."""
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 4000] = b"\x55" * 4000
+    path.write_bytes(whole)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("nowhere.tif"))
+
+
+BEFORE = [remove, truncate, empty, page, folder, dangling]
+SPOILED = [*BEFORE, scramble]
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
+def test_a_bad_file_is_an_error_that_names_item_and_asset(pair, spoil):
+    spoil(path_of(pair[1]))
+    cube = load(pair, "B04")
+    np.testing.assert_array_equal(cube.B04[0], (reds() * 0.0001).astype("float32"))  # the good date is not harmed
+    with pytest.raises(AccessError, match=rf"(?s){BAD}.*B04|B04.*{BAD}") as caught:
+        compute(cube)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.item == BAD
+    assert caught.value.asset == "B04"
+    again = pickle.loads(pickle.dumps(caught.value))  # as a worker sends it home
+    assert (type(again), str(again), again.item) == (type(caught.value), str(caught.value), BAD)
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
+def test_a_skipped_file_is_nan_and_in_the_failures(pair, spoil):
+    spoil(path_of(pair[1]))
+    cube = load(pair, ["B04", "SCL"], on_error="skip")
+    if spoil is not scramble:  # all the others show before a pixel is read
+        assert failures(cube)[["item", "asset"]].to_numpy().tolist() == [[BAD, "B04"]]
+    result = compute(cube)
+    np.testing.assert_array_equal(result.B04[0], (reds() * 0.0001).astype("float32"))
+    assert np.isnan(result.B04[1]).all()
+    assert (result.SCL == 4).all()
+    table = failures(result)
+    assert list(table.columns) == ["item", "asset", "href", "reason"]
+    assert table[["item", "asset"]].to_numpy().tolist() == [[BAD, "B04"]]
+    assert path_of(pair[1]).name in table.href[0]
+    assert table.reason[0]
+    if spoil is not scramble:
+        assert BAD in str(explain(cube)).partition("failed")[2].partition("\n")[0]
+
+
+def test_nothing_failed_is_an_empty_table(pair):
+    table = failures(load(pair, "B04", on_error="skip"))
+    assert len(table) == 0
+    assert list(table.columns) == ["item", "asset", "href", "reason"]
+
+
+@pytest.mark.parametrize("spoil", [remove, empty, page, folder, dangling], ids=lambda spoil: spoil.__name__)
+def test_a_bad_file_is_named_by_load_itself_where_its_header_is_needed(make_scene, spoil):
+    item = make_scene({"B04": reds(40)}, says=())
+    spoil(path_of(item))
+    with pytest.raises(AccessError, match=rf"{GOOD}.*B04|B04.*{GOOD}"):
+        load([item], "B04")
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
+def test_a_bad_quality_file_masks_its_date_whole_and_is_listed(pair, spoil):
+    spoil(path_of(pair[1], "SCL"))
+    with pytest.raises(AccessError, match="SCL"):
+        compute(load(pair, "B04", mask="clear"))
+    result = compute(load(pair, "B04", mask="clear", on_error="skip"))
+    if spoil is not scramble or len(failures(result)):
+        assert np.isnan(result.B04[1]).all()
+        assert failures(result).asset.tolist() == ["SCL"]
+    assert np.isfinite(result.B04[0]).all()
+
+
+def test_a_bad_file_beside_a_good_neighbour_leaves_the_neighbours_pixels(make_scene):
+    numbers = reds(40)
+    items = [make_scene({"B04": numbers}, tile="31UES"), make_scene({"B04": numbers}, tile="31UFS")]
+    truncate(path_of(items[0]))
+    result = compute(load(items, "B04", on_error="skip"))
+    np.testing.assert_array_equal(result.B04[0], (numbers * 0.0001).astype("float32"))
+    assert failures(result).item.tolist() == [items[0].id]
+
+
+def test_when_all_files_are_gone_the_cube_is_nan_and_all_are_listed(pair):
+    for item in pair:
+        remove(path_of(item))
+    cube = load(pair, "B04", on_error="skip")
+    assert failures(cube).item.tolist() == [GOOD, BAD]
+    assert np.isnan(compute(cube).B04).all()
+
+
+def test_an_unknown_on_error_is_refused(pair):
+    with pytest.raises(ValueError, match="ignore"):
+        load(pair, "B04", on_error="ignore")
+
+
+# ---- assets that are not there
+
+
+def test_an_item_that_lacks_a_band_is_said_and_nan(make_scene):
+    items = [
+        make_scene({"B04": reds(8), "B08": reds(8)}),
+        make_scene({"B04": reds(8)}, time="20180710T105029"),
+    ]
+    with pytest.warns(TerrascopeWarning, match=rf"1 of 2 items have no asset for nir \(B08\).*{BAD}"):
+        cube = load(items, ["red", "nir"]).compute()
+    assert np.isfinite(cube.red).all()
+    assert np.isfinite(cube.nir[0]).all()
+    assert np.isnan(cube.nir[1]).all()
+
+
+def test_a_band_no_item_has_is_an_error_that_lists_the_assets(pair):
+    with pytest.raises(NothingFoundError, match=r"B08.*B04, SCL"):
+        load(pair, "nir")
+
+
+@pytest.mark.parametrize(("collection", "said"), [("sentinel-1-slc", "s1-slc"), ("sentinel-1-grd", "s1-grd")])
+def test_products_that_are_no_grid_are_refused_with_the_reason(collection, said):
+    item = pystac.Item("S1A", None, None, np.datetime64("2020-01-01T00:00:00").item(), {})
+    item.collection_id = collection
+    with pytest.raises(NotLoadableError, match=rf"{said} cannot be loaded"):
+        load([item])
+
+
+def test_an_hdf5_collection_is_refused_with_the_name_of_its_geotiff_twin():
+    item = pystac.Item("PROBAV", None, None, np.datetime64("2017-01-01T00:00:00").item(), {})
+    item.collection_id = "terrascope-probav-s10-toc-333m-hdf-v2"
+    with pytest.raises(NotLoadableError, match="terrascope-probav-s10-toc-333m-cog-v2"):
+        load([item])
+
+
+# ---- paths a catalogue must not lead to
+
+
+@pytest.fixture
+def secret(tmp_path) -> Path:
+    """A readable raster outside the archive root."""
+    path = tmp_path / "private" / "secret.tif"
+    path.parent.mkdir()
+    with rasterio.open(
+        path, "w", driver="GTiff", width=8, height=8, count=1, dtype="int16", crs="EPSG:32631",
+        transform=rasterio.Affine(10, 0, 600000, 0, -10, 5700000),
+    ) as file:  # fmt: skip
+        file.write(np.full((8, 8), 4242, "int16"), 1)
+    return path
+
+
+def pointed(item, href, **extra) -> pystac.Item:
+    """The item with its B04 pointing elsewhere."""
+    item.assets["B04"].href = href
+    item.assets["B04"].extra_fields.pop("alternate")
+    item.assets["B04"].extra_fields |= extra
+    return item
+
+
+@pytest.mark.parametrize(
+    "href",
+    ["file:///etc/passwd", "/etc/passwd", "{secret}", "file://{secret}", "{root}/../private/secret.tif",
+     "file://{root}/%2e%2e/private/secret.tif", "{root}/link.tif", "{root}/linked/secret.tif"],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["href", "alternate"])
+def test_a_catalogue_cannot_lead_out_of_the_archive_roots(make_scene, root, secret, href, how):
+    (root / "link.tif").symlink_to(secret)
+    (root / "linked").symlink_to(secret.parent)
+    href = href.format(root=root, secret=secret)
+    item = make_scene({"B04": reds(8)}, write=False)
+    if how == "href":
+        item = pointed(item, href)
+    else:
+        item = pointed(item, "s3://bucket/B04.tif", alternate={"local": {"href": href}})
+    with pytest.raises(UntrustedPathError, match=GOOD) as caught:
+        compute(load([item], "B04"))
+    assert isinstance(caught.value, PermissionError)
+    result = compute(load([item], "B04", on_error="skip"))
+    assert np.isnan(result.B04).all()
+    assert failures(result).asset.tolist() == ["B04"]
+
+
+def test_a_file_in_the_archive_cannot_borrow_pixels_from_outside(make_scene, root, secret):
+    # GDAL opens a virtual raster by its content, whatever the name: its sources may lie anywhere.
+    item = make_scene({"B04": reds(8)})
+    path_of(item).write_text(
+        f"""<VRTDataset rasterXSize="8" rasterYSize="8"><SRS>EPSG:32631</SRS>
+        <GeoTransform>600000, 10, 0, 5700000, 0, -10</GeoTransform>
+        <VRTRasterBand dataType="Int16" band="1"><SimpleSource><SourceFilename relativeToVRT="0">{secret}</SourceFilename>
+        <SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+    )
+    with rasterio.open(path_of(item)) as file:
+        assert file.read(1)[0, 0] == 4242  # plain GDAL would
+    with pytest.raises(CorruptAssetError):
+        compute(load([item], "B04"))
+
+
+@pytest.mark.parametrize(
+    "href", ["s3://eodata/B04.tif", "ftp://somewhere/B04.tif", "/vsicurl/http://127.0.0.1:1/B04.tif"]
+)
+def test_an_address_that_is_not_used_is_named_with_the_reason(make_scene, href):
+    item = pointed(make_scene({"B04": reds(8)}, write=False), href)
+    with pytest.raises(AssetUnreachableError, match=rf"{GOOD}") as caught:
+        compute(load([item], "B04"))
+    assert href in str(caught.value)
+
+
+# ---- a server
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves a folder with ranges, or fails in a way a test chooses."""
+
+    daemon_threads = True
+    folder: Path
+    mode = "good"
+    asked: list[str]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.answer(body=False)
+
+    def do_GET(self):
+        self.answer(body=True)
+
+    def answer(self, *, body):
+        mode, path = self.server.mode, self.server.folder / self.path.rsplit("/", 1)[-1]
+        self.server.asked.append(f"{self.command} {self.path} {self.headers.get('Range', '')}")
+        data = path.read_bytes()
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        start = int(found[1]) if found else 0
+        broken = mode == "breaks" and start > 0
+        if mode.isdecimal() or broken:
+            self.send_response(int(mode) if mode.isdecimal() else 500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if mode == "page":
+            data, found = b"<html>Please sign in</html>", None
+        part = data[start : int(found[2]) + 1 if found and found[2] else None] if found else data
+        self.send_response(206 if found else 200)
+        self.send_header("Content-Type", "text/html" if mode == "page" else "image/tiff")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(part)))
+        if found:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(part) - 1}/{len(data)}")
+        self.end_headers()
+        if body:
+            self.wfile.write(part)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setitem(gdal._GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.01")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with Server(("127.0.0.1", 0), Handler) as made:
+        made.folder, made.asked = folder, []
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def remote_pair(make_scene, server):
+    """The first scene lies on the mount; of the second the mount has nothing and the server has the file."""
+    values = {"B04": reds(), "SCL": np.full((300, 300), 4, "uint8")}
+    https = f"http://127.0.0.1:{server.server_port}/files"
+    items = [make_scene(values, https=https), make_scene(values, https=https, time="20180710T105029")]
+    for key in values:
+        path = path_of(items[1], key)
+        path.rename(server.folder / path.name)
+    with options(offline=False):
+        yield items
+
+
+def test_where_the_mount_has_no_file_the_server_is_asked(remote_pair, server):
+    cube = compute(load(remote_pair, ["B04", "SCL"], mask="clear"))
+    expected = (reds() * 0.0001).astype("float32")
+    np.testing.assert_array_equal(cube.B04[0], expected)
+    np.testing.assert_array_equal(cube.B04[1], expected)
+    assert server.asked
+    assert not any("20180705" in line for line in server.asked)  # what the mount has is read there
+
+
+def test_the_place_is_chosen_when_pixels_are_read_not_when_the_cube_is_made(remote_pair, server):
+    cube = load(remote_pair, "B04")
+    path_of(remote_pair[0]).rename(server.folder / path_of(remote_pair[0]).name)  # the mount goes away
+    np.testing.assert_array_equal(compute(cube).B04[0], (reds() * 0.0001).astype("float32"))
+    assert any("20180705" in line for line in server.asked)
+
+
+def test_only_ranges_of_a_remote_file_are_fetched(make_scene, server, window_box):
+    values = {"B04": np.random.default_rng(1).integers(0, 9000, (3000, 3000)).astype("int16")}
+    item = make_scene(values, https=f"http://127.0.0.1:{server.server_port}/files")
+    path_of(item).rename(server.folder / path_of(item).name)
+    with options(offline=False):
+        compute(load([item], "B04", area=window_box(1000, 1000, 20, 20)))
+    fetched = 0
+    for line in server.asked:
+        if found := re.search(r"GET .*bytes=(\d+)-(\d+)", line):
+            fetched += int(found[2]) - int(found[1]) + 1
+    assert 0 < fetched < (server.folder / path_of(item).name).stat().st_size / 4
+
+
+@pytest.mark.parametrize("mode", ["500", "404", "403", "401", "page", "breaks"])
+def test_a_failing_server_is_named_and_gives_no_zeros(remote_pair, server, mode):
+    server.mode = mode
+    with pytest.raises(AccessError, match=BAD) as caught:
+        compute(load(remote_pair, "B04"))
+    assert caught.value.item == BAD
+    assert caught.value.asset == "B04"
+    assert f"127.0.0.1:{server.server_port}" in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", ["500", "page", "breaks"])
+def test_a_failing_server_can_be_skipped(remote_pair, server, mode):
+    server.mode = mode
+    result = compute(load(remote_pair, ["B04", "SCL"], on_error="skip"))
+    np.testing.assert_array_equal(result.B04[0], (reds() * 0.0001).astype("float32"))
+    assert np.isnan(result.B04[1]).all()
+    # The little SCL comes whole with its header, before the server breaks.
+    assert sorted(failures(result).asset) == (["B04"] if mode == "breaks" else ["B04", "SCL"])
+    assert set(failures(result).item) == {BAD}
+
+
+@pytest.mark.parametrize("physical", [True, False])
+def test_a_silent_item_behind_a_failing_server_can_be_skipped_too(make_scene, server, physical):
+    # Grid and type would have to come from the header that the server does not give.
+    https = f"http://127.0.0.1:{server.server_port}/files"
+    items = [
+        make_scene({"B04": reds(40), "SCL": np.full((20, 20), 4, "uint8")}, https=https, time=time, says=())
+        for time in ("20180705T105029", "20180710T105029")
+    ]
+    for key in ("B04", "SCL"):
+        path = path_of(items[1], key)
+        path.rename(server.folder / path.name)
+    server.mode = "500"
+    with options(offline=False):
+        result = compute(load(items, ["B04", "SCL"], on_error="skip", physical=physical))
+    assert sorted(failures(result).asset) == ["B04", "SCL"]
+    expected = (reds(40) * 0.0001).astype("float32") if physical else reds(40)
+    np.testing.assert_array_equal(result.B04[0], expected)
+    gone = np.isnan(result.B04[1]) if physical else result.B04[1] == 32767
+    assert gone.all()
+
+
+def test_a_failure_over_the_network_is_in_the_failures_before_and_after_slicing(remote_pair, server):
+    server.mode = "500"
+    cube = load(remote_pair, "B04", on_error="skip")
+    result = compute(cube.isel(time=[1], y=slice(10, 20)))
+    assert np.isnan(result.B04).all()
+    assert failures(result).item.tolist() == [BAD]
+
+
+def test_offline_never_asks_a_server(remote_pair, server):
+    with options(offline=True), pytest.raises(AssetUnreachableError, match="offline"):
+        compute(load(remote_pair, "B04"))
+    assert not server.asked
+
+
+def test_a_remote_virtual_raster_cannot_borrow_local_pixels(make_scene, server, secret):
+    item = make_scene({"B04": reds(8)}, https=f"http://127.0.0.1:{server.server_port}/files", write=False)
+    (server.folder / path_of(item).name).write_text(
+        f"""<VRTDataset rasterXSize="8" rasterYSize="8"><SRS>EPSG:32631</SRS>
+        <GeoTransform>600000, 10, 0, 5700000, 0, -10</GeoTransform>
+        <VRTRasterBand dataType="Int16" band="1"><SimpleSource><SourceFilename relativeToVRT="0">{secret}</SourceFilename>
+        <SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
+    )
+    with options(offline=False), pytest.raises(AccessError):
+        compute(load([item], "B04"))
