@@ -17,6 +17,10 @@ _MOMENTS = ("mean", "std", "min", "max", "sum")
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)")
 _SLICE_VALUES = 2**22
 """Values gathered at once: 32 MB of float64."""
+_MANY = 4096
+"""Pixels of a feature from which it is worth passes of its own."""
+_SHORT = 2**14
+"""Values whose differences fit in the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Partial:
     """The largest; minus infinity where there is none."""
     values: tuple[NDArray[Any], ...]
     """Every value (time, pixel) per feature, where a percentile was asked; else empty."""
+    place: tuple[int, int] = (0, 0)
+    """Where the block lies: parts are joined in one order, so that rounding does not depend on which was first."""
 
 
 def cut_zones(pixels: Sequence[Pixels], heights: Sequence[int], widths: Sequence[int]) -> dict[tuple[int, int], Zone]:
@@ -157,18 +163,58 @@ def _valid(values: NDArray[Any], nodata: float | None) -> tuple[NDArray[Any], ND
 def _reduce_slice(
     block: NDArray[Any], flat: NDArray[np.int64], offsets: NDArray[np.int64], nodata: float | None
 ) -> tuple[NDArray[Any], ...]:
-    values, valid = _valid(block.reshape(len(block), -1)[:, flat], nodata)
+    return _reduce_values(*_valid(block.reshape(len(block), -1)[:, flat], nodata), offsets)
+
+
+def _reduce_values(
+    values: NDArray[Any], valid: NDArray[np.bool_], offsets: NDArray[np.int64]
+) -> tuple[NDArray[Any], ...]:
     values = values.astype("float64")
     count = np.add.reduceat(valid, offsets, axis=1, dtype="int64")
     total = np.add.reduceat(np.where(valid, values, 0.0), offsets, axis=1)
     mean = np.divide(total, count, out=np.zeros(total.shape), where=count > 0)
-    lengths = np.diff(np.append(offsets, len(flat)))
+    lengths = np.diff(np.append(offsets, values.shape[1]))
     # Around the mean, not around zero: the sum of squares of large values would lose the small differences.
     apart = np.where(valid, values - np.repeat(mean, lengths, axis=1), 0.0)
     squares = np.add.reduceat(apart * apart, offsets, axis=1)
     low = np.minimum.reduceat(np.where(valid, values, np.inf), offsets, axis=1)
     high = np.maximum.reduceat(np.where(valid, values, -np.inf), offsets, axis=1)
     return count, mean, squares, low, high
+
+
+def reduce_picked(values: NDArray[np.float32], zone: Zone, stats: Statistics, place: tuple[int, int]) -> Partial:
+    """Return what the pixels of a zone, picked already, say of its features at one time.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float32, dims (pixel)
+        NaN where not valid, in the order of `Zone.flat`.
+    """
+    if len(values) < _MANY * len(zone.features):
+        row = values[None]
+        parts = _reduce_values(row, np.isfinite(row), zone.offsets)
+    else:
+        pieces = np.split(values, zone.offsets[1:])
+        columns = zip(*(_moments(piece) for piece in pieces), strict=True)
+        parts = tuple(np.array([column]) for column in columns)
+    kept = tuple(piece[None].copy() for piece in np.split(values, zone.offsets[1:])) if stats.percentiles else ()
+    count, mean, squares, low, high = parts
+    return Partial(zone.features, count, mean, squares, low, high, kept, place)
+
+
+def _moments(values: NDArray[np.float32]) -> tuple[int, float, float, float, float]:
+    """Count, mean, sum of squared differences, smallest and largest of many numbers, in few passes."""
+    valid = np.isfinite(values)
+    if not valid.all():
+        values = values[valid]
+    if not len(values):
+        return 0, 0.0, 0.0, np.inf, -np.inf
+    mean = float(values.sum(dtype="float64")) / len(values)
+    squares = 0.0
+    for begin in range(0, len(values), _SHORT):
+        apart = values[begin : begin + _SHORT] - np.float64(mean)
+        squares += float(np.multiply(apart, apart, out=apart).sum())  # not dot(): BLAS would wake all cores
+    return len(values), mean, squares, float(values.min()), float(values.max())
 
 
 def finish_block(partials: Sequence[Partial], shape: tuple[int, int], stats: Statistics) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def time_series(cube: xr.Dataset | xr.DataArray, area: Any, *, stats: Sequence[s
     """
     if "time" not in cube.coords:
         raise CubeError("a time series needs a cube with time; for a cube without dates use zonal_stats.")
-    return _table(cube, area, Statistics.of(stats))
+    return zone_table(cube, area, Statistics.of(stats))
 
 
 def zonal_stats(
@@ -87,15 +87,29 @@ def zonal_stats(
     pandas.DataFrame
         Columns ``feature``, ``time``, ``variable`` and the statistics.
     """
-    return _table(cube, features, Statistics.of(stats))
+    return zone_table(cube, features, Statistics.of(stats))
 
 
-def _table(cube: xr.Dataset | xr.DataArray, what: Any, stats: Statistics) -> pd.DataFrame:
+def reduce_lazily(
+    variables: Mapping[str, xr.DataArray], pixels: Sequence[Pixels], stats: Statistics
+) -> dict[str, NDArray[np.float64]]:
+    """Return name -> array (time, feature, statistic), all blocks of all variables computed in one go."""
+    return _reduce(variables, list(pixels), stats)
+
+
+Reduce = Callable[[Mapping[str, xr.DataArray], Sequence[Pixels], Statistics], dict[str, NDArray[np.float64]]]
+"""Makes the numbers of a table: `reduce_lazily`, or another way to the same numbers."""
+
+
+def zone_table(
+    cube: xr.Dataset | xr.DataArray, what: Any, stats: Statistics, reduce: Reduce = reduce_lazily
+) -> pd.DataFrame:
+    """Return the long table of a cube and the features of an area; ``reduce`` makes the numbers in it."""
     variables = _variables(cube)
     grid = grid_of(next(iter(variables.values())))
     aoi = to_area(what)
     pixels = _pixels(aoi, grid)
-    results = _reduce(variables, list(pixels.values()), stats)
+    results = reduce(variables, list(pixels.values()), stats)
     frames = [_frame(name, variable, pixels, stats, results[name]) for name, variable in variables.items()]
     number = np.concatenate([np.full(len(frame), place) for place, frame in enumerate(frames)])
     table = pd.concat(frames, ignore_index=True)

@@ -1,0 +1,114 @@
+"""The numbers of `values.decode` in a few vector instructions, in memory that is used again."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.cube.plan import Coding
+from terrascope_nb.cube.values import decode
+
+_EXACT = 2**24
+"""float32 holds every whole number up to here."""
+_NAN = np.int32(-1)
+"""All bits set is a NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Turns stored numbers of one type and coding into float32."""
+
+    dtype: str
+    """Stored type."""
+    coding: Coding
+    """Scale, offset and nodata."""
+    valid_range: tuple[float, float] | None
+    """Smallest and largest stored number that is valid."""
+    fraction: tuple[int, int, int] | None
+    """(p, q, r): (stored * p + r) / q gives the very same float32; None = the table has to be asked."""
+
+    def missing(self, stored: NDArray[Any], out: NDArray[np.bool_], spare: NDArray[np.bool_]) -> None:
+        """Write where a stored number is nodata or out of range (or no number)."""
+        nodata, span = self.coding.nodata, self.valid_range
+        if nodata is not None and not np.isnan(nodata):
+            _compare(np.equal, stored, nodata, out)
+        else:
+            out[...] = False
+        if span is not None:
+            for rule, edge in ((np.less, span[0]), (np.greater, span[1])):
+                _compare(rule, stored, edge, spare)
+                np.logical_or(out, spare, out=out)
+        if stored.dtype.kind == "f":
+            np.isfinite(stored, out=spare)
+            np.logical_or(out, np.logical_not(spare, out=spare), out=out)
+
+    def values(self, stored: NDArray[Any], out: NDArray[np.float32]) -> None:
+        """Write the values; what stands where the number is missing means nothing."""
+        if self.fraction is None:
+            out[...] = decode(stored, self.coding, self.valid_range)
+            return
+        p, q, r = self.fraction
+        out[...] = stored
+        if p != 1:
+            np.multiply(out, np.float32(p), out=out)
+        if r:
+            np.add(out, np.float32(r), out=out)
+        if q != 1:
+            np.divide(out, np.float32(q), out=out)
+
+    @property
+    def keeps_order(self) -> bool:
+        """True when a larger stored number is a larger value."""
+        return (self.coding.scale or 0.0) > 0
+
+
+def _compare(rule: np.ufunc, stored: NDArray[Any], number: float, out: NDArray[np.bool_]) -> None:
+    """Compare in the stored type where it has the number, so that nothing is converted."""
+    kind = stored.dtype
+    if kind.kind == "f":
+        rule(stored, number, out=out)
+        return
+    whole = int(number) if float(number).is_integer() else None
+    if whole is not None and np.iinfo(kind).min <= whole <= np.iinfo(kind).max:
+        rule(stored, kind.type(whole), out=out)
+    else:
+        rule(stored, np.float64(number), out=out)
+
+
+@functools.lru_cache(maxsize=256)
+def decoder_for(dtype: str, coding: Coding, valid_range: tuple[float, float] | None) -> Decoder:
+    """Return the decoder of a stored type and coding; the short way is taken only where it was tried on every number."""
+    return Decoder(dtype, coding, valid_range, _fraction(dtype, coding))
+
+
+def _fraction(dtype: str, coding: Coding) -> tuple[int, int, int] | None:
+    kind = np.dtype(dtype)
+    scale, offset = coding.scale or 0.0, coding.offset or 0.0
+    if kind == np.float32 and scale == 1.0 and offset == 0.0:
+        return 1, 1, 0
+    if kind.kind not in "iu" or kind.itemsize > 2:
+        return None
+    ratio, shift = (Fraction(number).limit_denominator(10**6) for number in (scale, offset))
+    q = ratio.denominator * shift.denominator // np.gcd(ratio.denominator, shift.denominator)
+    p, r = int(ratio * q), int(shift * q)
+    numbers = np.arange(2 ** (8 * kind.itemsize), dtype=f"u{kind.itemsize}").view(kind)
+    largest = max(abs(int(numbers.min())), int(numbers.max()))
+    if not p or largest * abs(p) + abs(r) > _EXACT or q > _EXACT:
+        return None
+    found = Decoder(dtype, coding, None, (p, int(q), r))
+    values = np.empty(numbers.shape, dtype="float32")
+    found.values(numbers, values)
+    wanted = decode(numbers, Coding(coding.scale, coding.offset, None, coding.origin), None)
+    return found.fraction if np.array_equal(values.view("i4"), wanted.view("i4")) else None
+
+
+def blank(values: NDArray[np.float32], gone: NDArray[np.bool_], spare: NDArray[np.int32]) -> None:
+    """Write NaN where ``gone`` is True, without a branch per pixel."""
+    np.multiply(gone, _NAN, out=spare, dtype="int32", casting="unsafe")
+    bits = values.view("int32")
+    np.bitwise_or(bits, spare, out=bits)

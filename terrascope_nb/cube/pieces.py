@@ -1,0 +1,80 @@
+"""Where a window is cut, so that native blocks are read once and quality blocks are shared by neighbouring pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from terrascope_nb.cube.plan import Source
+from terrascope_nb.cube.standing import Standing
+from terrascope_nb.cube.stream import Piece, Stream
+
+_SIDE = 512
+"""Pixels of a piece's side where the files do not give one."""
+_WIDEST = 2048
+"""Pixels of the side of an area that shares its quality mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Rows and columns of the plan's grid where pieces begin, the end last; and how many pieces share a mask."""
+
+    rows: tuple[int, ...]
+    """Edges along y."""
+    cols: tuple[int, ...]
+    """Edges along x."""
+    shared: tuple[int, ...]
+    """Edges along y of areas that share their quality mask."""
+    shared_cols: tuple[int, ...]
+    """Edges along x of them."""
+
+    def areas(self) -> Iterator[tuple[Piece, list[tuple[tuple[int, int], Piece]]]]:
+        """Yield each area that shares a mask, and its pieces with their (row, column) numbers."""
+        for top, bottom in zip(self.shared, self.shared[1:], strict=False):
+            for left, right in zip(self.shared_cols, self.shared_cols[1:], strict=False):
+                inside = [
+                    ((i, j), Piece(y0, x0, y1 - y0, x1 - x0))
+                    for i, (y0, y1) in enumerate(zip(self.rows, self.rows[1:], strict=False))
+                    if top <= y0 < bottom
+                    for j, (x0, x1) in enumerate(zip(self.cols, self.cols[1:], strict=False))
+                    if left <= x0 < right
+                ]
+                yield Piece(top, left, bottom - top, right - left), inside
+
+
+def cut(stream: Stream, standing: Standing) -> Cuts:
+    """Return where to cut a variable's window: on the blocks of its first file and of its quality file."""
+    fine = _block_of(stream, standing, standing.numbers[0])
+    coarse = _block_of(stream, standing, None)
+    edges, shared = [], []
+    for axis, (first, last) in enumerate((standing.rows, standing.cols)):
+        size, offset = fine[axis] if fine else (_SIDE, 0)
+        wide, _ = coarse[axis] if coarse else (size, 0)
+        wide = wide if wide % size == 0 and wide <= _WIDEST else size
+        edges.append(_edges(first, last, size, offset))
+        shared.append(_edges(first, last, wide, offset))
+    return Cuts(edges[0], edges[1], shared[0], shared[1])
+
+
+def _edges(first: int, last: int, size: int, offset: int) -> tuple[int, ...]:
+    """Cut on multiples of ``size`` of the file, whose pixel at the grid's origin is ``offset``."""
+    begin = first + size - (first + offset) % size
+    return (first, *range(begin, last, size), last)
+
+
+def _block_of(stream: Stream, standing: Standing, number: int | None) -> list[tuple[int, int]] | None:
+    """Return size in grid pixels and offset of the pieces that fit a file's blocks, along y and x."""
+    for step in stream.steps:
+        for scene in step.scenes:
+            source: Source | None = scene.quality if number is None else scene.sources[number]
+            how = "nearest" if number is None else standing.plan.bands[number].resampling
+            file = None if source is None else stream.file(source, how)
+            if file is not None:
+                rows, cols = (side * file.factor for side in file.reader.info.block)
+                if number is None:
+                    return [(rows, file.at[0]), (cols, file.at[1])]
+                # Small blocks go together, and strips as wide as the image are taken a few rows at a time.
+                cols *= max(1, _SIDE // cols)
+                rows *= max(1, _SIDE * _SIDE // min(cols, file.reader.info.grid.shape[1] * file.factor) // rows)
+                return [(rows, file.at[0]), (cols, file.at[1])]
+    return None

@@ -1,0 +1,341 @@
+"""Pixels of a plan straight from the files, piece by piece: the quality band first, nothing read that it removes.
+
+The numbers are those of `blocks.fuse_step` bit for bit; that function is the definition, this one the fast way. A file
+that is not local, not understood by our own reader or not on the cube's grid is read by `blocks.read_source`, piece by
+piece: the same numbers, slower.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.analysis.indices import Formula
+from terrascope_nb.catalogue.access import open_href
+from terrascope_nb.cube.blocks import clip_mask, read_source, touches
+from terrascope_nb.cube.decoding import Decoder, blank, decoder_for
+from terrascope_nb.cube.formula import Scratch, program_for
+from terrascope_nb.cube.plan import Plan, Scene, Source, Step
+from terrascope_nb.cube.quality import keep_mask
+from terrascope_nb.cube.values import choose_coding, range_for
+from terrascope_nb.errors import AccessError
+from terrascope_nb.raster.blocks import NativeReader, native_reader
+from terrascope_nb.raster.info import FileInfo
+
+_PIXELS = 2**18
+"""A piece holds about this many pixels: its arrays stay in the cache of a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A rectangle of the plan's grid."""
+
+    top: int
+    """First row."""
+    left: int
+    """First column."""
+    rows: int
+    """Number of rows."""
+    cols: int
+    """Number of columns."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.rows, self.cols
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A local file whose pixels are those of the plan's grid, or whole multiples of them."""
+
+    reader: NativeReader
+    """Reads it."""
+    at: tuple[int, int]
+    """Row and column of the grid's first pixel, in the file's pixels cut in ``factor`` x ``factor``."""
+    factor: int
+    """Grid pixels along one file pixel."""
+
+    def covers(self, piece: Piece) -> bool:
+        """Whether every pixel of a piece lies in the file."""
+        top, left = self.at[0] + piece.top, self.at[1] + piece.left
+        height, width = self.reader.info.grid.shape
+        return (
+            top >= 0
+            and left >= 0
+            and top + piece.rows <= height * self.factor
+            and left + piece.cols <= width * self.factor
+        )
+
+    def read(self, piece: Piece) -> NDArray[Any]:
+        """Return the stored numbers of a piece that the file covers."""
+        factor = self.factor
+        top, left = self.at[0] + piece.top, self.at[1] + piece.left
+        bottom, right = top + piece.rows, left + piece.cols
+        if factor == 1:
+            return self.reader.read(0, top, left, bottom, right)
+        stored = self.reader.read(0, top // factor, left // factor, -(-bottom // factor), -(-right // factor))
+        return repeated(stored, factor, top % factor, left % factor, piece.shape)
+
+
+def repeated(coarse: NDArray[Any], factor: int, row: int, col: int, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return each number repeated ``factor`` times in both directions, cut to a shape that starts at (row, col)."""
+    fine = coarse.repeat(factor, axis=1).repeat(factor, axis=0)
+    return fine[row : row + shape[0], col : col + shape[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the mask keeps of one scene over an area."""
+
+    keep: NDArray[np.bool_]
+    """True = keep, in the quality file's pixels or in those of the grid."""
+    at: tuple[int, int]
+    """Grid row and column of the first pixel (may lie before the area)."""
+    factor: int
+    """Grid pixels along one pixel of ``keep``."""
+
+    def part(self, piece: Piece) -> NDArray[np.bool_] | bool:
+        """Return it for a piece on the grid; True or False where all pixels are alike."""
+        factor = self.factor
+        row, col = piece.top - self.at[0], piece.left - self.at[1]
+        coarse = self.keep[
+            row // factor : -(-(row + piece.rows) // factor), col // factor : -(-(col + piece.cols) // factor)
+        ]
+        if coarse.all():
+            return True
+        if not coarse.any():
+            return False
+        return coarse if factor == 1 else repeated(coarse, factor, row % factor, col % factor, piece.shape)
+
+
+class Stream:
+    """Reads pieces of some steps of a plan; made for one call of a verb."""
+
+    def __init__(self, plan: Plan, steps: Sequence[Step]) -> None:
+        self.plan = plan
+        self.steps = steps
+        self._files: dict[tuple[Any, str], _File | None] = {}
+        self._decoders: dict[tuple[int, str, Source], Decoder] = {}
+        self._local = threading.local()
+
+    @property
+    def scratch(self) -> Scratch:
+        """Memory of the running thread."""
+        found: Scratch | None = getattr(self._local, "scratch", None)
+        if found is None:
+            found = self._local.scratch = Scratch()
+        return found
+
+    # -- files -------------------------------------------------------------------------------------------------------
+
+    def file(self, source: Source, resampling: str) -> _File | None:
+        """Return the file on the plan's grid, or None when it has to be read the slow way."""
+        key = (source.ref.hrefs, source.band_index), resampling
+        if key not in self._files:
+            self._files[key] = self._open(source, resampling)
+        return self._files[key]
+
+    def _open(self, source: Source, resampling: str) -> _File | None:
+        if source.failed or source.variable is not None:
+            return None
+        try:
+            href = open_href(source.ref)
+            if href.lower().startswith(("http://", "https://")):
+                return None
+            reader = native_reader(href, source.band_index)
+        except AccessError:
+            return None  # the slow way names it
+        if reader is None or not (reader.info.grid.is_north_up and self.plan.grid.is_north_up):
+            return None
+        ratio = abs(reader.info.grid.transform[0] / self.plan.grid.transform[0])
+        factor = 1
+        if resampling == "nearest" and 1.5 < ratio < 1000 and abs(ratio - round(ratio)) < 1e-6:
+            factor = round(ratio)
+        at = self.plan.grid.offset_in(reader.info.grid, factor)
+        return None if at is None else _File(reader, at, factor)
+
+    def read(
+        self, source: Source, piece: Piece, resampling: str
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
+        """Return stored numbers, where the file has a pixel (None = everywhere) and what it says; None = nothing."""
+        file = self.file(source, resampling)
+        if file is not None and file.covers(piece):
+            try:
+                return file.read(piece), None, file.reader.info
+            except AccessError:
+                pass  # the slow way fails as well, and says it or records it
+        grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
+        if not touches(source, grid):
+            return None
+        window = read_source(self.plan, source, grid, resampling)
+        if window is None or not window.inside.any():
+            return None
+        return window.stored, None if window.inside.all() else window.inside, window.info
+
+    def decoder(self, number: int, source: Source, info: FileInfo) -> Decoder:
+        """Return how the numbers of a file become values."""
+        key = number, info.dtype, source
+        if key not in self._decoders:
+            band = self.plan.bands[number].band
+            coding = choose_coding(source, info, band, foreign=self.plan.foreign)
+            self._decoders[key] = decoder_for(info.dtype, coding, range_for(coding, band))
+        return self._decoders[key]
+
+    # -- quality -----------------------------------------------------------------------------------------------------
+
+    def is_masked(self, number: int) -> bool:
+        """Whether the plan's mask holds for a band: not for the quality band itself."""
+        plan = self.plan
+        return plan.mask is not None and (plan.mask_band is None or plan.bands[number].band.name != plan.mask_band.name)
+
+    def kept(self, scene: Scene, area: Piece) -> _Kept | None:
+        """Return what the mask keeps of a scene over an area; None = nothing."""
+        plan = self.plan
+        assert plan.mask is not None
+        if scene.quality is None:
+            return None
+        file = self.file(scene.quality, "nearest")
+        if file is not None and not plan.mask_buffer and file.covers(area):
+            factor = file.factor
+            top, left = file.at[0] + area.top, file.at[1] + area.left
+            first = top // factor, left // factor
+            last = -(-(top + area.rows) // factor), -(-(left + area.cols) // factor)
+            try:
+                keep = plan.mask.apply(file.reader.read(0, *first, *last))
+            except AccessError:
+                keep = None
+            if keep is not None:
+                at = area.top - top % factor, area.left - left % factor
+                return _Kept(keep, at, factor) if keep.any() else None
+        grid = plan.grid.crop(area.top, area.left, area.rows, area.cols)
+        keep = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
+        return _Kept(keep, (area.top, area.left), 1) if keep is not None and keep.any() else None
+
+    def clip(self, piece: Piece) -> NDArray[np.bool_] | None:
+        """Return the pixels of a piece that the area holds; None = all."""
+        if self.plan.clip is None:
+            return None
+        inside = clip_mask(self.plan.clip, self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols))
+        return None if inside.all() else inside
+
+
+Keeps = Sequence[_Kept | None] | None
+"""What the mask keeps of each scene of a step; None = the plan has no mask."""
+
+
+class Look:
+    """One piece at one step: values of its bands, read when they are asked for and kept until the piece is left.
+
+    ``pick`` chooses pixels of the piece, numbered row by row; None = all of them, as an array of rows and columns.
+    """
+
+    def __init__(
+        self, stream: Stream, step: Step, piece: Piece, keeps: Keeps, pick: NDArray[np.int64] | None = None
+    ) -> None:
+        self._stream = stream
+        self._step = step
+        self._piece = piece
+        self._pick = pick
+        self.shape: tuple[int, ...] = piece.shape if pick is None else (len(pick),)
+        clip = stream.clip(piece)
+        self._clip = None if clip is None else self._picked(clip)
+        self._keeps = keeps
+        self._drops: dict[tuple[int, bool], NDArray[np.bool_] | bool] = {}
+        self._values: dict[int, NDArray[np.float32] | None] = {}
+
+    def _picked(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array if self._pick is None else array.reshape(-1).take(self._pick)
+
+    def drop(self, place: int, *, masked: bool) -> NDArray[np.bool_] | bool:
+        """Return where mask and area remove a scene's pixels; True or False where all pixels are alike."""
+        key = place, masked
+        if key not in self._drops:
+            self._drops[key] = self._drop(place, masked=masked)
+        return self._drops[key]
+
+    def _drop(self, place: int, *, masked: bool) -> NDArray[np.bool_] | bool:
+        clip = self._clip
+        if clip is not None and not clip.any():
+            return True
+        keep: NDArray[np.bool_] | bool = True
+        if masked and self._keeps is not None:
+            kept = self._keeps[place]
+            keep = False if kept is None else kept.part(self._piece)
+            if not isinstance(keep, bool):
+                keep = self._picked(keep)
+        if isinstance(keep, bool):
+            if not keep:
+                return True
+            return False if clip is None else ~clip
+        both = keep if clip is None else keep & clip
+        return ~both if both.any() else True
+
+    def values(self, number: int) -> NDArray[np.float32] | None:
+        """Return the values of a band, NaN where not valid; None where nothing is."""
+        if number not in self._values:
+            self._values[number] = self._fused(number)
+        return self._values[number]
+
+    def _fused(self, number: int) -> NDArray[np.float32] | None:
+        stream, scratch = self._stream, self._stream.scratch
+        band = stream.plan.bands[number]
+        masked = stream.is_masked(number)
+        fused: NDArray[np.float32] | None = None
+        for place, scene in enumerate(self._step.scenes):
+            source = scene.sources[number]
+            if source is None:
+                continue
+            drop = self.drop(place, masked=masked)
+            if drop is True:
+                continue
+            if fused is not None and not np.isnan(fused).any():
+                break
+            found = stream.read(source, self._piece, band.resampling)
+            if found is None:
+                continue
+            stored, inside, info = self._picked(found[0]), found[1], found[2]
+            decoder = stream.decoder(number, source, info)
+            gone = scratch.take("gone", self.shape, bool)
+            decoder.missing(stored, gone, scratch.take("spare", self.shape, bool))
+            if drop is not False:
+                np.logical_or(gone, drop, out=gone)
+            if inside is not None:
+                np.logical_or(gone, ~self._picked(inside), out=gone)
+            name = f"values{number}" if fused is None else "later"
+            values: NDArray[np.float32] = scratch.take(name, self.shape, np.float32)
+            decoder.values(stored, values)
+            if decoder.fraction is None:
+                np.logical_or(gone, ~np.isfinite(values), out=gone)
+            blank(values, gone, scratch.take("bits", self.shape, np.int32))
+            if fused is None:
+                fused = values
+            else:
+                np.copyto(fused, values, where=np.isnan(fused))
+        return fused
+
+    def result(self, numbers: Sequence[int], formula: Formula | None) -> NDArray[np.float32] | None:
+        """Return a variable's values, NaN where not valid, in memory that the next piece uses again; None = nothing."""
+        if formula is None:
+            return self.values(numbers[0])
+        scratch = self._stream.scratch
+        # The mask is the same for all bands: where nothing is left of one, no other is read.
+        named = {}
+        for letter, number in zip(formula.letters, numbers, strict=True):
+            values = self.values(number)
+            if values is None:
+                return None
+            named[letter] = values
+        program = program_for(formula.text, formula.letters, formula.constants)
+        if program is None:
+            return formula(*named.values())
+        values = program.run(named, scratch)
+        finite = np.isfinite(values, out=scratch.take("spare", self.shape, bool))
+        if not finite.all():
+            blank(values, np.logical_not(finite, out=finite), scratch.take("bits", self.shape, np.int32))
+        return values

@@ -1,0 +1,123 @@
+"""Statistics of features straight from the files: only the blocks under a feature, only what the mask keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block, reduce_picked
+from terrascope_nb.analysis.pixels import Pixels
+from terrascope_nb.cube.crew import work
+from terrascope_nb.cube.pieces import Cuts, cut
+from terrascope_nb.cube.plan import Step
+from terrascope_nb.cube.standing import Standing
+from terrascope_nb.cube.stream import Keeps, Look, Piece, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The pixels of all features in one piece, as tight as they lie."""
+
+    piece: Piece
+    """The rectangle that holds them."""
+    pick: NDArray[np.int64] | None
+    """Their numbers in that rectangle; None = all of it, one feature."""
+    zone: Zone
+    """Which feature each belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """Targets that share their quality mask."""
+
+    piece: Piece
+    """The rectangle that holds them."""
+    targets: list[_Target] = field(default_factory=list)
+    """What to read in it."""
+
+
+def stream_zones(
+    variables: Mapping[str, Standing], pixels: Sequence[Pixels], stats: Statistics
+) -> dict[str, NDArray[np.float64]]:
+    """Return name -> array (time, feature, statistic) of variables that are read together.
+
+    Parameters
+    ----------
+    variables : mapping of name to Standing
+        All of one window.
+    pixels : sequence of Pixels
+        Of each feature, on the grid of the window.
+    """
+    first = next(iter(variables.values()))
+    steps = [first.plan.steps[number] for number in first.steps]
+    stream = Stream(first.plan, steps)
+    areas = _areas(cut(stream, first), pixels)
+    found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
+
+    def do(task: tuple[int, _Area]) -> None:
+        number, area = task
+        for name, partial in _look(stream, steps[number], area, variables, stats):
+            found[name][number].append(partial)
+
+    tasks = ((number, area) for number in range(len(steps)) for area in areas)
+    work(do, tasks, len(steps) * len(areas), "reading the features")
+    shape = 1, len(pixels)
+    return {
+        name: np.concatenate([finish_block(_sorted(parts), shape, stats) for parts in per_step])
+        for name, per_step in found.items()
+    }
+
+
+def _sorted(parts: list[Partial]) -> list[Partial]:
+    """Put the pieces in one order, so that a sum does not depend on which thread was first."""
+    return sorted(parts, key=lambda part: part.place)
+
+
+def _areas(cuts: Cuts, pixels: Sequence[Pixels]) -> list[_Area]:
+    zones = cut_zones(pixels, np.diff(cuts.rows).tolist(), np.diff(cuts.cols).tolist())
+    areas = []
+    for _, pieces in cuts.areas():
+        targets = [_target(zones[place], piece) for place, piece in pieces if place in zones]
+        if targets:
+            areas.append(_Area(_hull([target.piece for target in targets]), targets))
+    return areas
+
+
+def _target(zone: Zone, piece: Piece) -> _Target:
+    flat = zone.flat()
+    rows, cols = np.divmod(flat, piece.cols)
+    top, left = int(rows.min()), int(cols.min())
+    height, width = int(rows.max()) + 1 - top, int(cols.max()) + 1 - left
+    tight = Piece(piece.top + top, piece.left + left, height, width)
+    if len(zone.features) == 1 and len(flat) == height * width:
+        return _Target(tight, None, zone)
+    return _Target(tight, (rows - top) * width + cols - left, zone)
+
+
+def _hull(pieces: Sequence[Piece]) -> Piece:
+    top, left = min(p.top for p in pieces), min(p.left for p in pieces)
+    bottom, right = max(p.top + p.rows for p in pieces), max(p.left + p.cols for p in pieces)
+    return Piece(top, left, bottom - top, right - left)
+
+
+def _look(
+    stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics
+) -> list[tuple[str, Partial]]:
+    plan = stream.plan
+    keeps: Keeps = None
+    if plan.mask is not None:
+        keeps = [stream.kept(scene, area.piece) for scene in step.scenes]
+        if not any(keeps) and all(stream.is_masked(n) for s in variables.values() for n in s.numbers):
+            return []
+    found = []
+    for target in area.targets:
+        look = Look(stream, step, target.piece, keeps, target.pick)
+        for name, variable in variables.items():
+            values = look.result(variable.numbers, variable.formula)
+            if values is not None:
+                place = target.piece.top, target.piece.left
+                found.append((name, reduce_picked(values.reshape(-1), target.zone, stats, place)))
+    return found
