@@ -25,8 +25,12 @@ class _Progress(Callback):
     """Tell a meter of each finished dask task."""
 
     def __init__(self, meter: Meter) -> None:
-        super().__init__(posttask=self._after)  # type: ignore[no-untyped-call]
+        super().__init__(start_state=self._begin, posttask=self._after)  # type: ignore[no-untyped-call]
         self.meter = meter
+
+    def _begin(self, _: Any, state: Mapping[str, Any]) -> None:
+        # Only now is the graph optimised, and the number of its tasks known.
+        self.meter.total = sum(len(state[stage]) for stage in ("ready", "waiting", "running"))
 
     def _after(self, *_: Any) -> None:
         self.meter.advance()
@@ -60,7 +64,7 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
     client = _distributed_client()
     if client is not None:
         return cube.compute(scheduler=client)
-    with Meter("reading", _n_tasks(cube), show=progress) as meter, _Progress(meter):
+    with Meter("reading", 0, show=progress) as meter, _Progress(meter):
         return cube.compute(scheduler="threads", num_workers=cores())
 
 
@@ -72,12 +76,6 @@ def _lazy_bytes(cube: Any) -> int:
 def _resolution(cube: Any) -> float:
     x = cube.coords.get("x")
     return abs(float(x[1] - x[0])) if x is not None and x.size > 1 else 10.0
-
-
-def _n_tasks(cube: Any) -> int:
-    """Return the number of blocks to make; graph optimisation fuses the rest into them."""
-    variables = cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]
-    return sum(int(np.prod(v.data.numblocks)) if is_dask_collection(v.data) else 0 for v in variables)
 
 
 def _distributed_client() -> Any | None:

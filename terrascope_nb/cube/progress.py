@@ -83,7 +83,7 @@ class Meter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if not self._shown:
+        if not (self._shown and self._show):
             return
         spent = time.monotonic() - self._begin
         end = "done" if kind is None else "cancelled" if kind is KeyboardInterrupt else "stopped by an error"
