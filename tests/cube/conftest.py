@@ -16,9 +16,9 @@ import pyproj
 import pystac
 import pytest
 import rasterio
+import shapely
 from rasterio.enums import Resampling
 from shapely.geometry import box, mapping
-from shapely.ops import transform as reproject_shape
 
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.aoi import area as make_area
@@ -96,7 +96,8 @@ def write_tif(
 def footprint(bounds: tuple[float, float, float, float], epsg: int) -> dict[str, Any]:
     """GeoJSON geometry in degrees of a box in another coordinate system."""
     to_degrees = pyproj.Transformer.from_crs(epsg, 4326, always_xy=True)
-    return mapping(reproject_shape(to_degrees.transform, box(*bounds).segmentize((bounds[2] - bounds[0]) / 8)))
+    edges = box(*bounds).segmentize((bounds[2] - bounds[0]) / 8)
+    return mapping(shapely.transform(edges, lambda xy: np.column_stack(to_degrees.transform(*xy.T))))
 
 
 EVERYTHING = ("scale", "offset", "nodata", "dtype", "grid")
