@@ -62,9 +62,21 @@ class Decoder:
             np.divide(out, np.float32(q), out=out)
 
     @property
-    def keeps_order(self) -> bool:
-        """True when a larger stored number is a larger value."""
-        return (self.coding.scale or 0.0) > 0
+    def gap(self) -> int | None:
+        """The largest number of the stored type, when it is no value and larger numbers are larger values."""
+        kind = np.dtype(self.dtype)
+        if kind.kind not in "iu" or (self.coding.scale or 0.0) <= 0:
+            return None
+        largest = int(np.iinfo(kind).max)
+        above = self.valid_range is not None and self.valid_range[1] < largest
+        return largest if above or self.coding.nodata == largest else None
+
+    @property
+    def says_more_than_gap(self) -> bool:
+        """True when other stored numbers than `gap` are no values either."""
+        nodata = self.coding.nodata
+        other = nodata is not None and not np.isnan(nodata) and nodata != self.gap
+        return other or self.valid_range is not None
 
 
 def _compare(rule: np.ufunc, stored: NDArray[Any], number: float, out: NDArray[np.bool_]) -> None:

@@ -24,6 +24,8 @@ from terrascope_nb.raster.grid import PixelGrid
 
 _BAND = re.compile(r"terrascope-.+-([0-9a-f]{40})-[0-9a-f]{8}-(\d+)")
 """Name that `assembly` gives a variable's layer: token of the plan, and number of the band."""
+_SLICES = ("getitem-", "slice-")
+"""How dask names layers that only slice."""
 _DIMS = ("time", "y", "x")
 
 
@@ -163,7 +165,7 @@ class _Graph:
         own = _BAND.fullmatch(name)
         if own and isinstance(layer, Blockwise):
             return _Leaf(self._plan(own[1]), (int(own[2]),), None)
-        if name.startswith("getitem-"):
+        if name.startswith(_SLICES):
             (source,) = self._sources(name)
             return self.leaf(source)
         formula = _formula_of(layer)
@@ -192,7 +194,7 @@ class _Graph:
         """Return what a block holds."""
         name, *place = key
         layer = self._layers.get(name)
-        if name.startswith("getitem-"):
+        if name.startswith(_SLICES):
             return self._sliced(layer, key)
         if _BAND.fullmatch(name) and isinstance(layer, Blockwise):
             edges = self._edges_of(name, layer)

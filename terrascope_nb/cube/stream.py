@@ -72,13 +72,13 @@ class _File:
             and left + piece.cols <= width * self.factor
         )
 
-    def read(self, piece: Piece) -> NDArray[Any]:
-        """Return the stored numbers of a piece that the file covers."""
+    def read(self, piece: Piece, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the stored numbers of a piece that the file covers, in ``out`` where that is possible."""
         factor = self.factor
         top, left = self.at[0] + piece.top, self.at[1] + piece.left
         bottom, right = top + piece.rows, left + piece.cols
         if factor == 1:
-            return self.reader.read(0, top, left, bottom, right)
+            return self.reader.read(0, top, left, bottom, right, out=out)
         stored = self.reader.read(0, top // factor, left // factor, -(-bottom // factor), -(-right // factor))
         return repeated(stored, factor, top % factor, left % factor, piece.shape)
 
@@ -161,13 +161,16 @@ class Stream:
         return None if at is None else _File(reader, at, factor)
 
     def read(
-        self, source: Source, piece: Piece, resampling: str
+        self, source: Source, piece: Piece, resampling: str, out: NDArray[Any] | None = None
     ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
-        """Return stored numbers, where the file has a pixel (None = everywhere) and what it says; None = nothing."""
+        """Return stored numbers, where the file has a pixel (None = everywhere) and what it says; None = nothing.
+
+        The numbers lie in ``out`` when it is given and the file can be read straight into it.
+        """
         file = self.file(source, resampling)
         if file is not None and file.covers(piece):
             try:
-                return file.read(piece), None, file.reader.info
+                return file.read(piece, out), None, file.reader.info
             except AccessError:
                 pass  # the slow way fails as well, and says it or records it
         grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
@@ -186,6 +189,27 @@ class Stream:
             coding = choose_coding(source, info, band, foreign=self.plan.foreign)
             self._decoders[key] = decoder_for(info.dtype, coding, range_for(coding, band))
         return self._decoders[key]
+
+    def common_decoder(self, number: int) -> Decoder | None:
+        """Return the decoder of all files of a band, when stored numbers may be ranked in place of their values.
+
+        That is so when all are local and of one type and coding, a larger number is a larger value, and the largest
+        number of the type is no value, so that it can stand for what is missing.
+        """
+        found: Decoder | None = None
+        for step in self.steps:
+            for scene in step.scenes:
+                source = scene.sources[number]
+                if source is None:
+                    continue
+                file = self.file(source, self.plan.bands[number].resampling)
+                if file is None:
+                    return None
+                decoder = self.decoder(number, source, file.reader.info)
+                if found is not None and decoder != found:
+                    return None
+                found = decoder
+        return found if found is not None and found.fraction is not None and found.gap is not None else None
 
     # -- quality -----------------------------------------------------------------------------------------------------
 
@@ -319,6 +343,47 @@ class Look:
                 np.copyto(fused, values, where=np.isnan(fused))
         return fused
 
+    def stored(self, number: int, decoder: Decoder, out: NDArray[Any]) -> bool:
+        """Write a band's stored numbers, `Decoder.gap` where not valid; False (and anything written) where nothing is.
+
+        Parameters
+        ----------
+        decoder : Decoder
+            From `Stream.common_decoder`.
+        out : numpy.ndarray, shape of the piece, stored type
+        """
+        stream, gap = self._stream, decoder.gap
+        band = stream.plan.bands[number]
+        masked = stream.is_masked(number)
+        written = False
+        for place, scene in enumerate(self._step.scenes):
+            source = scene.sources[number]
+            drop = self.drop(place, masked=masked)
+            if source is None or drop is True:
+                continue
+            room = out if not written else np.empty_like(out)
+            found = stream.read(source, self._piece, band.resampling, room)
+            if found is None:
+                continue
+            if found[0] is not room:
+                room[...] = found[0]
+            if decoder.says_more_than_gap:
+                gone = stream.scratch.take("gone", self.shape, bool)
+                decoder.missing(room, gone, stream.scratch.take("spare", self.shape, bool))
+                room[gone] = gap
+            if drop is not False:
+                np.maximum(room, _raised(drop, out.dtype, stream.scratch), out=room)
+            if found[1] is not None:
+                room[~found[1]] = gap
+            if written:
+                np.copyto(out, room, where=out == gap)
+            written = True
+        return written
+
+    def forget(self) -> None:
+        """Let the values go: their memory is about to be used again."""
+        self._values.clear()
+
     def result(self, numbers: Sequence[int], formula: Formula | None) -> NDArray[np.float32] | None:
         """Return a variable's values, NaN where not valid, in memory that the next piece uses again; None = nothing."""
         if formula is None:
@@ -339,3 +404,12 @@ class Look:
         if not finite.all():
             blank(values, np.logical_not(finite, out=finite), scratch.take("bits", self.shape, np.int32))
         return values
+
+
+def _raised(drop: NDArray[np.bool_], dtype: np.dtype[Any], scratch: Scratch) -> NDArray[Any]:
+    """Return the largest number of a type where ``drop``, else the smallest: their maximum with others drops."""
+    raised: NDArray[Any] = scratch.take("raised", drop.shape, dtype)
+    np.copyto(raised, drop)
+    np.negative(raised.view(f"i{dtype.itemsize}"), out=raised.view(f"i{dtype.itemsize}"))  # no bit or all bits
+    np.bitwise_xor(raised, np.iinfo(dtype).min, out=raised)
+    return raised

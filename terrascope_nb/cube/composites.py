@@ -1,0 +1,133 @@
+"""Composites straight from the files, piece by piece, in the memory of the result and a few pieces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.cube.crew import work
+from terrascope_nb.cube.decoding import Decoder
+from terrascope_nb.cube.pieces import cut
+from terrascope_nb.cube.stacks import How, Layer, rank_stored, reduce_layers
+from terrascope_nb.cube.standing import Standing
+from terrascope_nb.cube.stream import Keeps, Look, Piece, Stream
+from terrascope_nb.host.limits import available_memory, cores
+
+_STACKS = 0.25
+"""Part of the available memory that the dates of all pieces at work may take."""
+
+
+@dataclass(slots=True)
+class _Area:
+    """Pieces that share their quality masks, which are read by the thread that comes first and go with the last."""
+
+    piece: Piece
+    left: int
+    keeps: list[Keeps] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def masks(self, stream: Stream) -> list[Keeps]:
+        with self.lock:
+            if self.keeps is None:
+                self.keeps = [
+                    None if stream.plan.mask is None else [stream.kept(scene, self.piece) for scene in step.scenes]
+                    for step in stream.steps
+                ]
+            return self.keeps
+
+    def leave(self) -> None:
+        with self.lock:
+            self.left -= 1
+            if not self.left:
+                self.keeps = []
+
+
+def stream_composites(
+    variables: Mapping[str, Standing], groups: Sequence[Sequence[int]], how: How, *, count: bool
+) -> dict[str, tuple[NDArray[np.float32], NDArray[np.uint16] | None]]:
+    """Return name -> composite and, when asked for, number of valid values, both (group, y, x).
+
+    Parameters
+    ----------
+    variables : mapping of name to Standing
+        All of one window.
+    groups : sequence of sequences of int
+        Which of the window's steps make each composite.
+    """
+    first = next(iter(variables.values()))
+    stream = Stream(first.plan, [first.plan.steps[number] for number in first.steps])
+    shape = len(groups), first.rows[1] - first.rows[0], first.cols[1] - first.cols[0]
+    results = {
+        name: (np.empty(shape, dtype="float32"), np.empty(shape, dtype="uint16") if count else None)
+        for name in variables
+    }
+    decoders = {name: _common(stream, variable, how) for name, variable in variables.items()}
+    most = max(map(len, groups))
+    height = _height(most) if how.percent is not None else None
+    tasks = []
+    for piece, inside in cut(stream, first).areas():
+        parts = [part for _, whole in inside for part in _split(whole, height)]
+        area = _Area(piece, len(parts))
+        tasks += [(area, part) for part in parts]
+
+    def do(task: tuple[_Area, Piece]) -> None:
+        area, piece = task
+        looks = [Look(stream, step, piece, keeps) for step, keeps in zip(stream.steps, area.masks(stream), strict=True)]
+        at = np.s_[piece.top - first.rows[0] :, piece.left - first.cols[0] :]
+        for name, variable in variables.items():
+            for number, group in enumerate(groups):
+                chosen = [looks[step] for step in group]
+                made = _made(stream, chosen, variable, decoders[name], how, piece, count=count)
+                for whole, part in zip(results[name], made, strict=True):
+                    if whole is not None:
+                        whole[number][at][: piece.rows, : piece.cols] = part
+        area.leave()
+
+    work(do, tasks, len(tasks), "making the composite")
+    return results
+
+
+def _common(stream: Stream, variable: Standing, how: How) -> Decoder | None:
+    return stream.common_decoder(variable.numbers[0]) if how.percent is not None and not variable.formula else None
+
+
+def _height(most: int) -> int:
+    """Return how many pixels of a piece may be stacked over so many dates."""
+    return max(1, int(_STACKS * available_memory() / cores() / (4 * most)))
+
+
+def _split(piece: Piece, pixels: int | None) -> Iterator[Piece]:
+    rows = piece.rows if pixels is None else max(1, min(piece.rows, pixels // piece.cols))
+    for top in range(0, piece.rows, rows):
+        yield Piece(piece.top + top, piece.left, min(rows, piece.rows - top), piece.cols)
+
+
+def _made(
+    stream: Stream,
+    looks: Sequence[Look],
+    variable: Standing,
+    decoder: Decoder | None,
+    how: How,
+    piece: Piece,
+    *,
+    count: bool,
+) -> tuple[NDArray[Any], NDArray[np.uint16] | None]:
+    scratch = stream.scratch
+    if decoder is not None and how.percent is not None:
+        stack = scratch.take("stack", (len(looks), *piece.shape), decoder.dtype)
+        filled = 0
+        for look in looks:
+            filled += look.stored(variable.numbers[0], decoder, stack[filled])
+        return rank_stored(stack[:filled], decoder, how.percent)
+
+    def layers() -> Iterator[Layer]:
+        for look in looks:
+            yield look.result(variable.numbers, variable.formula)
+            look.forget()
+
+    return reduce_layers(layers(), len(looks), piece.shape, how, scratch, count=count)

@@ -1,0 +1,195 @@
+"""Many dates of one place become one number per pixel: the arithmetic of composites, on plain arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from terrascope_nb.cube.decoding import Decoder
+from terrascope_nb.cube.formula import Scratch
+from terrascope_nb.cube.ranks import between, ranked, sort_columns
+from terrascope_nb.errors import near_misses
+
+_RUNNING = ("mean", "min", "max", "sum", "count", "first", "last")
+_PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)")
+_COLUMNS = 2**15
+"""Pixels whose columns are sorted at once: they stay in the cache of a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is made of the values of a pixel."""
+
+    name: str
+    """As it was asked."""
+    percent: float | None
+    """For a median or percentile, which needs all values at once; None = a running number is enough."""
+
+    @classmethod
+    def of(cls, name: str) -> How:
+        """Return what a name asks.
+
+        Raises
+        ------
+        ValueError
+            No such way; the message lists what there is.
+        """
+        found = _PERCENTILE.fullmatch(name)
+        if name == "median":
+            return cls(name, 50.0)
+        if found and float(found[1]) <= 100:
+            return cls(name, float(found[1]))
+        if name in _RUNNING:
+            return cls(name, None)
+        near = near_misses(name, [*_RUNNING, "median"])
+        raise ValueError(
+            f"there is no composite {name!r}; there are median, {', '.join(_RUNNING)}, and p0 to p100."
+            + (f" Did you mean {near[0]}?" if near else "")
+        )
+
+
+Layer = NDArray[np.float32] | None
+"""Values of one date, NaN where not valid; None where nothing is."""
+
+
+def reduce_layers(
+    layers: Iterable[Layer], most: int, shape: tuple[int, ...], how: How, scratch: Scratch, *, count: bool = True
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the composite of dates, and how many values each pixel had (zeros when not asked for and not needed).
+
+    Parameters
+    ----------
+    layers : iterable of arrays
+        One date after the other; an array may be written over when the next is asked for.
+    most : int
+        How many there are at most.
+
+    Returns
+    -------
+    tuple of arrays of that shape: float32, NaN where no date is valid (0 for ``count``); and uint16.
+    """
+    number = np.zeros(shape, dtype="uint16")
+    if how.percent is not None:
+        stack = scratch.take("stack", (most, *shape), np.float32)
+        filled = 0
+        for layer in layers:
+            if layer is not None:
+                # NaN becomes infinite, which no valid value is, and sorts to the end.
+                np.fmin(layer, np.float32(np.inf), out=stack[filled])
+                number += np.isfinite(layer)
+                filled += 1
+        return _percentile(stack[:filled], number, how.percent, None), number
+    if how.name in ("mean", "sum"):
+        total = np.zeros(shape, dtype="float64")
+        for layer in layers:
+            if layer is not None:
+                valid = np.isfinite(layer)
+                number += valid
+                total += layer if valid.all() else np.where(valid, layer, np.float32(0))
+        if how.name == "mean":
+            np.divide(total, number, out=total, where=number > 0)
+        return np.where(number > 0, total, np.nan).astype("float32"), number
+    kept = np.full(shape, np.nan, dtype="float32")
+    for layer in layers:
+        if layer is None:
+            continue
+        if how.name in _RULES:
+            _RULES[how.name](kept, layer, out=kept)
+        elif how.name == "first":
+            np.copyto(kept, layer, where=np.isnan(kept))
+        elif how.name == "last":
+            np.copyto(kept, layer, where=np.isfinite(layer))
+        if count or how.name == "count":
+            number += np.isfinite(layer)
+    return number.astype("float32") if how.name == "count" else kept, number
+
+
+def reduce_block(
+    block: NDArray[Any], how: How, nodata: float | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the composite of an array (time, y, x), and how many values each pixel had.
+
+    Parameters
+    ----------
+    nodata : float, optional
+        Stored number that means nothing here, for a cube of stored numbers.
+    """
+
+    def layers() -> Iterator[Layer]:
+        for layer in block:
+            values = layer.astype("float32")
+            values[~np.isfinite(values) if nodata is None else ~np.isfinite(values) | (layer == nodata)] = np.nan
+            yield values
+
+    return reduce_layers(layers(), len(block), block.shape[1:], how, Scratch())
+
+
+def group_times(
+    times: NDArray[np.datetime64], every: str | None
+) -> tuple[NDArray[np.datetime64] | None, list[list[int]]]:
+    """Return the first day of each month, dekad or year that has a date, and the numbers of its dates.
+
+    >>> group_times(np.array(["2024-05-03", "2024-05-31", "2024-05-09"], "datetime64[ns]"), "dekad")[1]
+    [[0, 2], [1]]
+
+    Raises
+    ------
+    ValueError
+        No such word.
+    """
+    if every is None:
+        return None, [list(range(len(times)))]
+    if every not in ("month", "dekad", "year"):
+        raise ValueError(f'every={every!r} is unknown; give "month", "dekad", "year", or leave it out for one of all.')
+    days = times.astype("datetime64[D]")
+    begins = days.astype("datetime64[Y]" if every == "year" else "datetime64[M]").astype("datetime64[D]")
+    if every == "dekad":
+        begins = begins + np.minimum((days - begins).astype("int64") // 10, 2) * 10
+    firsts, numbers = np.unique(begins, return_inverse=True)
+    return firsts.astype("datetime64[ns]"), [np.flatnonzero(numbers == i).tolist() for i in range(len(firsts))]
+
+
+_RULES: dict[str, Callable[..., Any]] = {"min": np.fmin, "max": np.fmax}
+
+
+def rank_stored(
+    stack: NDArray[Any], decoder: Decoder, percent: float
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the percentile of stored numbers (time, y, x), `Decoder.gap` where not valid, and how many are valid.
+
+    The numbers are ranked as they are stored, and only those beside the percentile become values.
+    """
+    count = np.zeros(stack.shape[1:], dtype="uint16")
+    for layer in stack:
+        count += layer != decoder.gap
+    return _percentile(stack, count, percent, decoder), count
+
+
+def _percentile(
+    stack: NDArray[Any], count: NDArray[np.uint16], percent: float, decoder: Decoder | None
+) -> NDArray[np.float32]:
+    """Sort the stack in place and return a percentile of its valid numbers."""
+    result = np.full(count.size, np.nan, dtype="float32")
+    if not len(stack):
+        return result.reshape(count.shape)
+    columns, counts = stack.reshape(len(stack), -1), count.reshape(-1)
+    for begin in range(0, count.size, _COLUMNS):
+        here = np.s_[begin : begin + _COLUMNS]
+        part = np.ascontiguousarray(columns[:, here])
+        sort_columns(part)
+        low, high, share = ranked(part, counts[here].astype(np.intp), percent)
+        if decoder is not None:
+            low, high = _values(decoder, low), _values(decoder, high)
+        np.copyto(result[here], between(low, high, share), where=counts[here] > 0)
+    return result.reshape(count.shape)
+
+
+def _values(decoder: Decoder, stored: NDArray[Any]) -> NDArray[np.float32]:
+    values = np.empty(stored.shape, dtype="float32")
+    decoder.values(stored, values)
+    return values
