@@ -64,7 +64,7 @@ class _Ways:
         elif scheme in ("http", "https"):
             self.remote[href] = None
             for path in _archive_paths(href, self.roots):
-                if _is_inside(path, self.roots):
+                if self.is_trusted(path):
                     self.local[path] = None
         elif scheme == "file":
             if parts.netloc.lower() not in ("", "localhost"):
@@ -96,11 +96,15 @@ class _Ways:
         candidates = [path]
         if path.startswith(_PLATFORM_ROOT + "/"):
             candidates += [f"{root}{path[len(_PLATFORM_ROOT) :]}" for root in self.roots]
-        trusted = [candidate for candidate in candidates if _is_inside(candidate, self.roots)]
+        trusted = [candidate for candidate in candidates if self.is_trusted(candidate)]
         if not trusted:
             allowed = ", ".join(self.roots) or "none is configured"
             self.skip(href, f"{_OUTSIDE} ({allowed})")
         self.local.update(dict.fromkeys(trusted))
+
+    def is_trusted(self, path: str) -> bool:
+        # Resolving links asks the disk for every folder on the way, and several hrefs lead to one path.
+        return path in self.local or _is_below(os.path.realpath(path), self.roots)
 
     def skip(self, href: str, why: str) -> None:
         self.skipped[f"{href!r}: {why}"] = None
@@ -243,10 +247,6 @@ def _archive_paths(href: str, roots: Sequence[str]) -> Iterator[str]:
 def _is_readable(path: Path) -> bool:
     # Plain files and folders only: a pipe or a device would block the reader.
     return (path.is_file() or path.is_dir()) and os.access(path, os.R_OK)
-
-
-def _is_inside(path: str, roots: Sequence[str]) -> bool:
-    return _is_below(os.path.realpath(path), roots)
 
 
 def _is_below(real: str, roots: Sequence[str]) -> bool:

@@ -27,17 +27,16 @@ class Coverage:
         self._area = area if shapely.is_valid(area) else shapely.make_valid(area)
         shapely.prepare(self._area)
         self._size = _size(self._area)
-        self._known: dict[bytes, float] = {}
+        self._known: dict[frozenset[bytes], float] = {}
 
     def percent(self, items: Iterable[pystac.Item]) -> float:
         """Return how much of the area the items cover together, 0-100; NaN when no item says where it lies."""
-        outlines = [outline for outline in map(footprint_of, items) if outline is not None]
+        outlines = {shapely.to_wkb(outline): outline for outline in map(footprint_of, items) if outline is not None}
         if not outlines:
             return float("nan")
-        outline = outlines[0] if len(outlines) == 1 else shapely.union_all(outlines)
-        key = shapely.to_wkb(outline)
+        key = frozenset(outlines)
         if key not in self._known:
-            self._known[key] = self._share(outline)
+            self._known[key] = self._share(shapely.union_all(list(outlines.values())))
         return self._known[key]
 
     def _share(self, outline: BaseGeometry) -> float:

@@ -15,6 +15,7 @@ import pystac
 import shapely
 from shapely.geometry import mapping, shape
 
+from terrascope_nb.catalogue import item_facts as facts
 from terrascope_nb.catalogue.items import Dropped, Items
 from terrascope_nb.catalogue.sources import footprint_of, item_of
 from terrascope_nb.errors import CatalogueReplyError, ExportError
@@ -152,10 +153,18 @@ def _write_parquet(items: Items, path: Path) -> None:
     import pyarrow.parquet as pq
 
     outlines = [footprint_of(item) for item in items]
-    rows = [items.row(item) for item in items]
-    names = ("id", "time", "tile", "platform", "version", "resolution", "cloud")
-    types = (pa.string(), pa.timestamp("us", tz="UTC"), *[pa.string()] * 3, *[pa.float64()] * 2)
-    columns = {name: pa.array([row[name] for row in rows], type=kind) for name, kind in zip(names, types, strict=True)}
+    columns = {
+        name: pa.array([read(item) for item in items], type=kind)
+        for name, read, kind in (
+            ("id", lambda item: item.id, pa.string()),
+            ("time", facts.time_of, pa.timestamp("us", tz="UTC")),
+            ("tile", facts.tile_of, pa.string()),
+            ("platform", facts.platform_of, pa.string()),
+            ("version", facts.version_of, pa.string()),
+            ("resolution", facts.resolution_of, pa.float64()),
+            ("cloud", facts.cloud_of, pa.float64()),
+        )
+    }
     columns["geometry"] = pa.array([None if one is None else shapely.to_wkb(one) for one in outlines], type=pa.binary())
     columns[_ITEM_COLUMN] = pa.array([json.dumps(_record(item)) for item in items], type=pa.string())
     geo = {

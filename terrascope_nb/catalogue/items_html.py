@@ -86,12 +86,12 @@ def _footprints(items: Items) -> str:
 
 def _unique_outlines(items: Items) -> list[tuple[BaseGeometry, str]]:
     """Return each different footprint once, with tile and number of items."""
-    groups: dict[bytes, tuple[BaseGeometry, list[pystac.Item]]] = {}
+    groups: dict[object, tuple[BaseGeometry, list[pystac.Item]]] = {}
     for item in items:
         outline = footprint_of(item)
         if outline is not None:
-            # Passes of one tile differ by metres; a thousandth of a degree is below a pixel of this picture.
-            key = shapely.to_wkb(shapely.normalize(shapely.set_precision(outline, 0.001)))
+            # Passes of one tile differ by metres, less than a pixel of this picture.
+            key = (tile_of(item), *(round(edge, 2) for edge in outline.bounds), round(outline.area, 2))
             groups.setdefault(key, (outline, []))[1].append(item)
     return [
         (outline, f"{tile_of(members[0]) or members[0].id}: {len(members)} item{'s' if len(members) > 1 else ''}")

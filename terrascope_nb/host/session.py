@@ -67,6 +67,11 @@ def get_session() -> requests.Session:
     return session
 
 
+def user_agent() -> str:
+    """Return how we name ourselves to servers."""
+    return f"terrascope_nb/{vars(terrascope_nb)['__version__']}"
+
+
 def _build_session(settings: Settings) -> requests.Session:
     retries = BoundedRetry(
         total=settings.retries,
@@ -78,7 +83,7 @@ def _build_session(settings: Settings) -> requests.Session:
     )
     session = requests.Session()
     session.auth = _no_auth  # otherwise the "default" entry of a ~/.netrc would go to every catalogue
-    session.headers["User-Agent"] = f"terrascope_nb/{vars(terrascope_nb)['__version__']}"
+    session.headers["User-Agent"] = user_agent()
     adapter = TimeoutAdapter(settings.timeout, max_retries=retries)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
