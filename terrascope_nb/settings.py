@@ -44,6 +44,8 @@ class Settings:
     """Seconds to wait for one answer of a server."""
     retries: int = 3
     """How often a request is tried again after a 429, a 5xx or a broken connection."""
+    remote_cache_mb: int = 0
+    """Size of the cache on disk for headers and blocks of files behind HTTP; 0 = none, only memory is used."""
     offline: bool = False
     """True: never ask a server, use mounts and the sample archive."""
 
@@ -64,7 +66,7 @@ def _coerce(name: str, value: Any) -> Any:
         return None if value in (None, "") else Path(value).expanduser()
     if name == "timeout":
         return float(value)
-    if name == "retries":
+    if name in {"retries", "remote_cache_mb"}:
         return int(value)
     if name == "offline":
         return value.strip().lower() in {"1", "true", "yes", "on"} if isinstance(value, str) else bool(value)

@@ -60,13 +60,20 @@ class Reader(Protocol):
 @contextmanager
 def open_reader(href: str, *, band: int = 1, variable: str | None = None) -> Iterator[Reader]:
     """Open a file with our own block reader where it can, else with GDAL; the numbers are the same."""
-    remote = href.lower().startswith(("http://", "https://"))
-    native = None if remote or variable is not None else native_reader(href, band)
+    native = None if variable is not None else _own_reader(href, band)
     if native is not None:
         yield native
         return
     with gdal_reader(href, band=band, variable=variable) as reader:
         yield reader
+
+
+def _own_reader(href: str, band: int) -> Reader | None:
+    if not href.lower().startswith(("http://", "https://")):
+        return native_reader(href, band)
+    from terrascope_nb.raster.remote import remote_reader  # HTTP libraries: not for those who read from a disk
+
+    return remote_reader(href, band)
 
 
 def read_info(href: str, *, band: int = 1, variable: str | None = None) -> FileInfo:

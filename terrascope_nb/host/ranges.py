@@ -1,0 +1,413 @@
+"""Ranges of a file behind HTTP: the bytes that were asked for, of one version of the file, or a named error.
+
+One pool of connections and one of threads serve the whole process. What a server may get wrong is checked on every
+answer: a page in the place of the file, the whole in the place of a part, another part, a part cut short, another
+version. Nothing is ever filled up with zeros.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
+from urllib3.exceptions import HTTPError, InvalidChunkLength, LocationParseError, SSLError
+
+from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
+from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd, seconds_to_wait
+from terrascope_nb.host.session import user_agent
+from terrascope_nb.settings import get_settings
+
+Headers = Mapping[str, str]
+_MOST_WHOLE = 16 * 2**20
+"""Bytes of a file that is taken whole from a server that does not give parts."""
+_MOST_AHEAD = 16 * 2**20
+"""Bytes that one call of `fetch_each` asks for before what came is taken."""
+_MOST_REDIRECTS = 5
+_SLOWEST = 4096
+"""Bytes per second; an answer that comes more slowly counts as broken."""
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|\?xml[^>]*>\s*<(!doctype\s+html|html))", re.IGNORECASE)
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_REDIRECTS, _BUSY, _BROKEN = (301, 302, 303, 307, 308), (429, 503), (408, 500, 502, 504)
+
+_headers_hook: Callable[[str], Headers] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one version of a file from another."""
+
+    size: int
+    """Bytes."""
+    etag: str = ""
+    """As the server says it."""
+    modified: str = ""
+    """Last-Modified, as the server says it."""
+
+    def agrees_with(self, other: Version) -> bool:
+        """Return False when something that both say differs."""
+        pairs = ((self.etag.removeprefix("W/"), other.etag.removeprefix("W/")), (self.modified, other.modified))
+        return self.size == other.size and all(one == two or not (one and two) for one, two in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes of a file."""
+
+    data: bytes
+    """From where they were asked for; the whole file when that is what the server gives."""
+    version: Version
+    """Of which version."""
+    whole: bool = False
+    """True: ``data`` is the file from its first byte to its last."""
+
+
+class _AgainError(Exception):
+    """An answer that may be better next time."""
+
+    def __init__(self, why: str, *, status: int | None = None, pause: float = 0.0) -> None:
+        super().__init__(why)
+        self.status = status
+        self.pause = pause
+
+
+def set_headers_for(hook: Callable[[str], Headers] | None) -> None:
+    """Set what gives the headers of a request, asked anew with the URL of each one; None takes it away.
+
+    The headers go to the server of the file alone, never to one it redirects to, and are kept nowhere.
+    """
+    global _headers_hook  # noqa: PLW0603 - one per process, like the pool
+    _headers_hook = hook
+
+
+def headers_for(url: str) -> dict[str, str]:
+    """Return the extra headers a request for this URL bears now."""
+    found = {} if _headers_hook is None else dict(_headers_hook(url))
+    for name, value in found.items():
+        if not _HEADER_VALUE.fullmatch(value):  # said here, for others would say the value too
+            raise AssetUnreachableError(f"The header {name} for {url} cannot be sent as it is.", href=url, status=None)
+    return found
+
+
+def fetch(url: str, start: int, stop: int, *, version: Version | None = None) -> Piece:
+    """Return bytes ``start`` to ``stop`` of a file, fewer only where the file ends before.
+
+    Parameters
+    ----------
+    url : str
+        http or https.
+    version : Version, optional
+        Where an earlier piece came from; bytes of another version are refused.
+
+    Returns
+    -------
+    Piece
+
+    Raises
+    ------
+    AssetUnreachableError
+        The server does not give it, after ``settings.retries`` further tries where these have sense; ``status`` is the
+        server's, if it answered.
+    CorruptAssetError
+        The file ends before ``start``, or is another version; ``changed`` tells these apart.
+    """
+    settings = get_settings()
+    for attempt in range(settings.retries + 1):
+        try:
+            return _ask(url, start, stop, version, settings.timeout)
+        except _AgainError as fault:
+            if attempt == settings.retries:
+                raise AssetUnreachableError(
+                    f"{url} did not arrive in {attempt + 1} tries: {fault}. The server may be down or too busy, or the "
+                    "connection bad; try again later.",
+                    href=url,
+                    status=fault.status,
+                ) from fault.__cause__
+            # Tries of many threads must not come all at once.
+            time.sleep(max(fault.pause, 0.3 * 2**attempt * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
+    raise AssertionError  # the last attempt returns or raises
+
+
+def fetch_each(
+    url: str, spans: Sequence[tuple[int, int]], *, version: Version | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the number and the bytes of each ``(start, stop)``, as they arrive; many are asked for at once.
+
+    Raises
+    ------
+    AssetUnreachableError, CorruptAssetError
+        As `fetch`; also when the file ends inside a span.
+    """
+    if len(spans) == 1:
+        yield 0, _exactly(url, *spans[0], version)
+        return
+    threads = _threads()
+    todo = list(enumerate(spans))[::-1]
+    waiting: dict[Future[bytes], int] = {}
+    ahead = 0
+    try:
+        while todo or waiting:
+            while todo and (not waiting or ahead < _MOST_AHEAD):
+                number, (start, stop) = todo.pop()
+                waiting[threads.submit(_exactly, url, start, stop, version)] = number
+                ahead += stop - start
+            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+                number = waiting.pop(done)
+                ahead -= spans[number][1] - spans[number][0]
+                yield number, done.result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def in_background(task: Callable[..., object], *arguments: object) -> None:
+    """Run a task in a thread of the pool; nobody waits for it, so it must take care of its own errors."""
+    _threads().submit(task, *arguments)
+
+
+def _exactly(url: str, start: int, stop: int, version: Version | None) -> bytes:
+    piece = fetch(url, start, stop, version=version)
+    data = piece.data[start:stop] if piece.whole else piece.data
+    if len(data) != stop - start:
+        raise CorruptAssetError(f"{url} is damaged: it ends before byte {stop}, where it should have data.", href=url)
+    return data
+
+
+def _ask(url: str, start: int, stop: int, version: Version | None, timeout: float) -> Piece:
+    """Ask once, following redirects."""
+    here = url
+    for _ in range(_MOST_REDIRECTS + 1):
+        with _crowd(_origin(here)).place() as crowd:
+            headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity", "User-Agent": user_agent()}
+            if _origin(here) == _origin(url):  # nobody else may see a token
+                headers |= headers_for(here)
+            try:
+                answer = _pool(here).urlopen(
+                    "GET",
+                    here,
+                    headers=headers,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                    timeout=urllib3.Timeout(connect=min(timeout, 10.0), read=timeout),
+                )
+            except (SSLError, LocationParseError) as error:
+                raise AssetUnreachableError(
+                    f"{url} cannot be asked for: {error}. Check the address, and the certificates of this machine "
+                    "(REQUESTS_CA_BUNDLE).",
+                    href=url,
+                    status=None,
+                ) from error
+            except HTTPError as error:
+                raise _AgainError(f"no answer ({type(error).__name__})") from error
+            try:
+                if answer.status not in _REDIRECTS:
+                    return _taken(url, answer, start, stop, version, timeout, crowd)
+                here = _next(url, here, answer.headers.get("Location", ""))
+            finally:
+                # A connection with an unread rest serves nobody else.
+                answer.release_conn() if answer.closed else answer.close()
+    raise AssetUnreachableError(f"{url} leads to more than {_MOST_REDIRECTS} other places.", href=url, status=None)
+
+
+def _next(url: str, here: str, location: str) -> str:
+    there = urljoin(here, location)
+    parts = urlsplit(there)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not location:
+        raise AssetUnreachableError(
+            f"{url} leads to {parts.scheme or 'nowhere'}:, which is not followed: only http and https are.",
+            href=url,
+            status=None,
+        )
+    if urlsplit(here).scheme == "https" and parts.scheme == "http":
+        raise AssetUnreachableError(
+            f"{url} leads from https to http at {parts.hostname}, which is not followed: anybody on the way could "
+            "change the data.",
+            href=url,
+            status=None,
+        )
+    return there
+
+
+def _taken(
+    url: str, answer: Any, start: int, stop: int, version: Version | None, timeout: float, crowd: Crowd
+) -> Piece:
+    """Return what an answer brings, once all it says of itself was checked."""
+    _check_status(url, answer, start, crowd)
+    said = answer.headers
+    if said.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+        raise AssetUnreachableError(
+            f"{url} comes packed as {said['Content-Encoding']!r} though it was asked for as it is, so its parts have no "
+            "meaning. Download the file, or tell whoever runs the server.",
+            href=url,
+            status=answer.status,
+        )
+    length = int(said["Content-Length"]) if said.get("Content-Length", "").isdecimal() else None
+    if answer.status == 200:
+        return _whole(url, answer, length, version, timeout)
+    found = _CONTENT_RANGE.fullmatch(said.get("Content-Range", "").strip())
+    if found is None:
+        raise _AgainError("the server does not say which part of the file it sends", status=206)
+    first, last, size = map(int, found.groups())
+    found_version = _same(url, Version(size, said.get("ETag", ""), said.get("Last-Modified", "")), version)
+    wanted = min(stop, size) - start
+    if (first, last) != (start, start + wanted - 1) or length not in (None, wanted):
+        raise _AgainError(f"bytes {start}-{start + wanted - 1} were asked for and {first}-{last} came", status=206)
+    data = _body(answer, wanted, timeout)
+    if len(data) != wanted:
+        raise _AgainError(f"{len(data)} bytes came where {wanted} were promised", status=206)
+    if start == 0:
+        _refuse_page(url, said, data)
+    crowd.went_well()
+    return Piece(data, found_version)
+
+
+def _check_status(url: str, answer: Any, start: int, crowd: Crowd) -> None:
+    status = answer.status
+    if status in (200, 206):
+        return
+    if status in _BUSY or status in _BROKEN:
+        pause = seconds_to_wait(answer.headers.get("Retry-After"))
+        if status in _BUSY:
+            crowd.slow_down(pause)
+        raise _AgainError(f"the server answers {status}", status=status, pause=pause)
+    if status == 416:
+        raise CorruptAssetError(
+            f"{url} has no byte {start}: it is empty, cut off, or has changed. Search and load again.",
+            href=url,
+            changed=start > 0,
+        )
+    if status in (401, 403, 407):
+        why = "it needs a signed-in user, or one with more rights. Sign in, or choose an open product"
+    elif status in (404, 410):
+        why = "it is not there. The catalogue may be older than the archive: search again, or tell the platform"
+    else:
+        why = "nothing can be made of that. Try the address in a browser"
+    raise AssetUnreachableError(f"{url} was refused with status {status}: {why}.", href=url, status=status)
+
+
+def _whole(url: str, answer: Any, length: int | None, version: Version | None, timeout: float) -> Piece:
+    """Take a small file whole; a server that does not give parts of a large one is of no use."""
+    _refuse_page(url, answer.headers, b"")
+    if length is not None and length > _MOST_WHOLE:
+        raise _no_parts(url, f"{length} bytes")
+    data = _body(answer, _MOST_WHOLE + 1 if length is None else length, timeout)
+    _refuse_page(url, answer.headers, data)
+    if len(data) > _MOST_WHOLE:
+        raise _no_parts(url, f"more than {_MOST_WHOLE} bytes")
+    if length is not None and len(data) != length:
+        raise _AgainError(f"{len(data)} bytes came where {length} were promised", status=200)
+    said = Version(len(data), answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""))
+    return Piece(data, _same(url, said, version), whole=True)
+
+
+def _no_parts(url: str, size: str) -> AssetUnreachableError:
+    return AssetUnreachableError(
+        f"{url} is given whole or not at all ({size}): its server does not know range requests. Download the file and "
+        "open the copy.",
+        href=url,
+        status=200,
+    )
+
+
+def _refuse_page(url: str, said: Mapping[str, str], data: bytes) -> None:
+    kind = said.get("Content-Type", "").lower()
+    if _PAGE.match(data[:200]) or (not data and kind.startswith(("text/html", "application/xhtml"))):
+        raise AssetUnreachableError(
+            f"{url} answers with a web page, not with the file: most often a page to sign in. Sign in, or choose an open "
+            "product.",
+            href=url,
+            status=200,
+        )
+
+
+def _same(url: str, found: Version, expected: Version | None) -> Version:
+    if expected is not None and not found.agrees_with(expected):
+        raise CorruptAssetError(f"{url} changed while it was being read. Load it again.", href=url, changed=True)
+    return found
+
+
+def _body(answer: Any, most: int, timeout: float) -> bytes:
+    """Read up to that many bytes; what takes for ever is broken."""
+    until = time.monotonic() + timeout + most / _SLOWEST
+    parts, missing = [], most
+    try:
+        while missing > 0 and (part := answer.read1(missing, decode_content=False)):
+            parts.append(part)
+            missing -= len(part)
+            if time.monotonic() > until:
+                raise _AgainError("the answer comes too slowly", status=answer.status)
+        if missing == 0:
+            answer.read1(1, decode_content=False)  # the end of the answer: the connection is free for the next
+    except (HTTPError, InvalidChunkLength, OSError) as error:
+        raise _AgainError("the connection broke within the answer", status=answer.status) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+
+
+class _Shared:
+    """What the threads of a process share; a forked process must begin anew."""
+
+    def __init__(self) -> None:
+        self.pools: dict[str | None, urllib3.PoolManager] = {}
+        self.crowds: dict[tuple[str, str, int], Crowd] = {}
+        self.threads: ThreadPoolExecutor | None = None
+
+
+_shared = _Shared()
+
+
+def _start_anew() -> None:
+    global _shared  # noqa: PLW0603 - sockets, locks and threads of a parent are of no use to its child
+    _shared = _Shared()
+    _proxy_for.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
+
+
+def _threads() -> ThreadPoolExecutor:
+    if _shared.threads is None:
+        _shared.threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="terrascope-ranges")
+    return _shared.threads
+
+
+def _crowd(origin: tuple[str, str, int]) -> Crowd:
+    return _shared.crowds.setdefault(origin, Crowd()) if origin not in _shared.crowds else _shared.crowds[origin]
+
+
+@lru_cache(maxsize=64)
+def _proxy_for(origin: tuple[str, str, int]) -> str | None:
+    url = f"{origin[0]}://{origin[1]}:{origin[2]}"
+    return select_proxy(url, get_environ_proxies(url, no_proxy=None))
+
+
+def _pool(url: str) -> urllib3.PoolManager:
+    proxy = _proxy_for(_origin(url))
+    known = _shared.pools.get(proxy)
+    if known is None:
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+        options: dict[str, Any] = {
+            "num_pools": 16,
+            "maxsize": MOST_AT_ONCE,
+            "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs": bundle,  # noqa: PTH112 - a text from the environment
+        }
+        made = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
+        known = _shared.pools.setdefault(proxy, made)
+    return known
