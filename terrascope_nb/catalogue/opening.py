@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from terrascope_nb.host.where import why_unreachable
 from terrascope_nb.settings import get_settings
 
 if TYPE_CHECKING:
+    from terrascope_nb.catalogue.api import ApiSource
     from terrascope_nb.catalogue.archive import ArchiveIndex
 
 SAMPLE = "sample"
@@ -107,7 +109,15 @@ def _say(message: str) -> None:
 def _api(where: Any) -> Source:
     from terrascope_nb.catalogue.api import ApiSource  # pystac-client: 0.2 s that a local search need not pay
 
-    return ApiSource(where)
+    return _api_at(where.rstrip("/")) if isinstance(where, str) else ApiSource(where)
+
+
+@functools.lru_cache(maxsize=8)
+def _api_at(url: str) -> ApiSource:
+    """Return the one source for an address, so that the server's front page is read once."""
+    from terrascope_nb.catalogue.api import ApiSource  # see above
+
+    return ApiSource(url)
 
 
 def _sample() -> Source:

@@ -11,7 +11,7 @@ from terrascope_nb.catalogue.offline import SampleSource, sample_archive
 from terrascope_nb.catalogue.opening import open_source, roots_of
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import TerrascopeWarning
+from terrascope_nb.errors import CatalogueUnreachableError, TerrascopeWarning
 from terrascope_nb.settings import options
 
 
@@ -77,6 +77,22 @@ def test_the_api_of_the_settings_is_asked_when_it_answers(stac_server, page, rec
         warnings.simplefilter("error")
         items = search("s2-ndvi")
     assert (len(items), items.source) == (1, server.url)
+
+
+def test_the_front_page_of_a_server_is_read_once_for_many_searches(stac_server, page, record):
+    server = stac_server(lambda body: page([record()]))
+    for _ in range(3):
+        search("s2-ndvi", source=server.url)
+    assert [path for _, path, _ in server.asked].count("/") == 1
+
+
+def test_a_server_that_was_down_is_asked_again(stac_server, page, record):
+    down = [True]
+    server = stac_server(lambda body: (503, {}, b"") if down[0] else page([record()]))
+    with pytest.raises(CatalogueUnreachableError):
+        search("s2-ndvi", source=server.url)
+    down[0] = False
+    assert len(search("s2-ndvi", source=server.url)) == 1
 
 
 def test_without_a_server_the_index_of_a_mounted_root_is_searched_and_it_is_said(archive):

@@ -253,3 +253,12 @@ def test_an_unknown_product_gets_near_misses():
 def test_a_cloud_limit_below_one_is_asked_back(may_2020):
     with pytest.warns(TerrascopeWarning, match="max_cloud=20"):
         search("s2-ndvi", max_cloud=0.2, source=Shelf(may_2020))
+
+
+def test_every_warning_points_at_the_line_that_searched(make_item, may_2020, monkeypatch):
+    shelf = Shelf([make_item(cloud=None), *may_2020[:1], *may_2020[2:]])
+    monkeypatch.setattr("terrascope_nb.catalogue.query.CEILING", 4)
+    with pytest.warns(TerrascopeWarning) as caught:
+        [search("s2-ndvi", source=shelf, **how) for how in ({"max_cloud": 0.9}, {})]
+    assert len(caught) >= 4
+    assert {warning.filename for warning in caught} == {__file__}
