@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from terrascope_nb.catalogue.archive_index import ArchiveIndex, default_place, open_index
-from terrascope_nb.catalogue.archive_quality import measure_scene
+from terrascope_nb.catalogue.archive_items import Measure
 from terrascope_nb.catalogue.archive_store import Manifest, Writer, is_whole, locked, read_manifest, read_state
 from terrascope_nb.catalogue.archive_walk import FolderState, Walker
 from terrascope_nb.errors import CatalogueReplyError, CatalogueUnreachableError
@@ -113,7 +115,7 @@ def index_archive(
                 f"really was emptied, remove {place}.",
                 root=archive,
             )
-        walker = Walker(str(archive), state, _below(archive, place), measure_scene if quality else None)
+        walker = Walker(str(archive), state, _below(archive, place), _measure() if quality else None)
         with Writer(place) as writer:
             report = _run(walker, writer, before, workers or 4 * cores(), progress, began)
     index = ArchiveIndex(place, trusted=True)
@@ -135,8 +137,14 @@ def _look_into(archive: Path) -> bool:
         ) from error
 
 
+def _measure() -> Measure:
+    from terrascope_nb.catalogue.archive_quality import measure_scene  # GDAL, which headers and searches do not need
+
+    return measure_scene
+
+
 def _what_was(place: Path, archive: Path) -> tuple[Manifest | None, dict[str, FolderState]]:
-    """Manifest and state of an earlier run; nothing where there was none or its files do not fit each other."""
+    """Read manifest and state of an earlier run; nothing where there was none or its files do not fit each other."""
     try:
         manifest = read_manifest(place)
     except FileNotFoundError:
@@ -147,9 +155,10 @@ def _what_was(place: Path, archive: Path) -> tuple[Manifest | None, dict[str, Fo
             path=place,
             root=archive,
         )
-    if not is_whole(place, manifest):
+    try:
+        return (manifest, read_state(place)) if is_whole(place, manifest) else (None, {})
+    except (pa.ArrowException, KeyError, TypeError):  # damaged, though of the right size and time
         return None, {}
-    return manifest, read_state(place)
 
 
 def _below(archive: Path, place: Path) -> frozenset[str]:

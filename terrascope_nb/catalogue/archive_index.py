@@ -33,6 +33,8 @@ _TEXTS = ("grid:code", "platform", "sat:orbit_state", "sat:relative_orbit")
 _LIGHT = ("id", "bbox", "datetime", "start_datetime", "end_datetime", "eo:cloud_cover", *_TEXTS)
 _MOST_BOXES = 64
 """Parts of an area that are compared one by one; more are compared by the box round all."""
+_KEPT_GROUPS = 24
+"""Row groups of a collection kept in memory: 1 to 4 MB each."""
 _FIRST_LOOK = 64
 """Items made at once when only the first few are wanted."""
 
@@ -63,6 +65,11 @@ class ArchiveIndex:
     def root(self) -> Path:
         """Folder of the archive."""
         return Path(self._manifest.root)
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return f"index of {self.root}"
 
     @property
     def roots(self) -> tuple[Path, ...]:
@@ -163,7 +170,7 @@ class _Shelf:
     """One collection: what is searched lies in memory, the rest is read for the rows that are found."""
 
     def __init__(self, path: Path) -> None:
-        self._file = pq.ParquetFile(path, memory_map=True)
+        self._file = pq.ParquetFile(path)
         names = set(self._file.schema_arrow.names)
         table = self._file.read(columns=[name for name in _LIGHT if name in names]).combine_chunks()
         self.ids = table["id"].combine_chunks()
@@ -174,6 +181,7 @@ class _Shelf:
         self._texts = {name: table[name].combine_chunks().dictionary_encode() for name in _TEXTS if name in names}
         groups = [self._file.metadata.row_group(n).num_rows for n in range(self._file.num_row_groups)]
         self._starts = np.concatenate([[0], np.cumsum(groups)]).astype(np.int64)
+        self._groups: dict[int, pa.Table] = {}
 
     def _days(self, table: pa.Table, name: str) -> NDArray[np.int64]:
         """First or last day of each item since 1970, UTC; its one time where it has no interval."""
@@ -231,13 +239,22 @@ class _Shelf:
             fits |= (beside | over) & (south <= top) & (north >= bottom)
         return np.asarray(fits)
 
+    def _group(self, number: int) -> pa.Table:
+        """Read a row group; those used last are kept, since the next search is often in the same place."""
+        table = self._groups.pop(number, None)
+        if table is None:
+            table = self._file.read_row_group(number)
+            if len(self._groups) >= _KEPT_GROUPS:
+                self._groups.pop(next(iter(self._groups)))
+        self._groups[number] = table
+        return table
+
     def items(self, rows: NDArray[np.int64], area: BaseGeometry | None) -> list[pystac.Item]:
         """Make the items of those rows whose outline touches the area or is unknown."""
         groups = np.searchsorted(self._starts, rows, side="right") - 1
         made: list[pystac.Item] = []
         for group in np.unique(groups):
-            table = self._file.read_row_group(int(group))
-            table = table.take(pa.array(rows[groups == group] - self._starts[group]))
+            table = self._group(int(group)).take(pa.array(rows[groups == group] - self._starts[group]))
             made += to_items(table if area is None else table.filter(_touching(table, area)))
         return made
 

@@ -127,8 +127,9 @@ def _outline(valid: NDArray[np.bool_], transform: Transform, header: Header) -> 
     a, b, c, d, e, f = transform
     reduced = Affine(a * across, b * down, c, d * across, e * down, f)
     pixel = abs(reduced.determinant)
-    found = shapes(valid.astype("uint8"), mask=valid, transform=reduced)
-    polygons = [_without_specks(polygon["coordinates"], _SPECK * pixel) for polygon, _ in found]
+    # Without GDAL's mask, which it would complain has no georeference of its own.
+    found = [polygon for polygon, is_valid in shapes(valid.astype("uint8"), transform=reduced) if is_valid]
+    polygons = [_without_specks(polygon["coordinates"], _SPECK * pixel) for polygon in found]
     least = min(_SPECK * pixel, max(polygon.area for polygon in polygons))
     outline = shapely.union_all([polygon for polygon in polygons if polygon.area >= least])
     return shapely.simplify(outline, _TOLERANCE * math.sqrt(pixel), preserve_topology=True)

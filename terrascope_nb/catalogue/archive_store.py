@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from stac_geoparquet.arrow import to_parquet
 
 from terrascope_nb.catalogue.archive_columns import conformed, sort_keys, to_table, unified
 from terrascope_nb.catalogue.archive_items import FOLDER, Problem, Row
@@ -36,7 +35,7 @@ _LOCK = "lock"
 _FORMAT = 1
 _RUN = 2048
 """Items kept in memory before they are sorted and put aside."""
-_PIECE = 4096
+_PIECE = 2048
 """Items merged at once."""
 _GROUP = 512
 """Items in a row group: what a search reads at least."""
@@ -120,8 +119,9 @@ def read_manifest(folder: Path) -> Manifest:
 
 def read_state(folder: Path) -> dict[str, FolderState]:
     """Read what the last walk saw."""
-    table = pq.read_table(folder / _STATE, schema=_STATE_SCHEMA)
-    columns = {name: table[name].to_pylist() for name in table.column_names}
+    with pq.ParquetFile(folder / _STATE) as file:
+        table = file.read(columns=_STATE_SCHEMA.names)
+    columns = {name: table[name].to_pylist() for name in _STATE_SCHEMA.names}
     return {
         name: FolderState(mtime_ns, files, tuple(folders), tuple(Problem(**said) for said in problems), measured)
         for name, mtime_ns, files, folders, problems, measured in zip(*columns.values(), strict=True)
@@ -130,7 +130,8 @@ def read_state(folder: Path) -> dict[str, FolderState]:
 
 def read_problems(folder: Path) -> list[Problem]:
     """Read only the files that were not understood."""
-    found = pc.list_flatten(pq.read_table(folder / _STATE, columns=["problems"])["problems"])
+    with pq.ParquetFile(folder / _STATE) as file:
+        found = pc.list_flatten(file.read(columns=["problems"])["problems"])
     return [Problem(**said) for said in found.to_pylist()]
 
 
@@ -182,7 +183,7 @@ class Writer:
         if rows:
             runs = self._runs.setdefault(collection, [])
             path = self._aside / f"{quote(collection, safe='')}-{len(runs)}.run"
-            pq.write_table(to_table(rows), path, row_group_size=_GROUP * 2, compression="lz4")
+            pq.write_table(to_table(rows), path, row_group_size=_GROUP // 4, compression="lz4")
             runs.append(path)
 
     def merge(self, state: State, staying: Iterable[str], old: Sequence[str]) -> dict[str, Changes]:
@@ -207,12 +208,15 @@ class Writer:
         kept = pa.array(sorted(staying), pa.string())
         changes: dict[str, Changes] = {}
         for collection in sorted({*old, *self._runs}):
-            before = _Source(self._folder / file_of(collection), kept) if collection in old else None
-            runs = [_Source(path, None) for path in self._runs.get(collection, [])]
-            changes[collection] = change = _changes(before, runs)
-            if change.items and (runs or (before is not None and before.dropped)):
-                _merge([source for source in (before, *runs) if source is not None], self._aside / file_of(collection))
-                self._fresh.append(file_of(collection))
+            with ExitStack() as files:
+                before = None
+                if collection in old:
+                    before = files.enter_context(_Source(self._folder / file_of(collection), kept))
+                runs = [files.enter_context(_Source(path, None)) for path in self._runs.get(collection, [])]
+                changes[collection] = change = _changes(before, runs)
+                if change.items and (runs or (before is not None and before.dropped)):
+                    _merge(runs if before is None else [before, *runs], self._aside / file_of(collection))
+                    self._fresh.append(file_of(collection))
         _write_state(self._aside / _STATE, state)
         self._fresh.append(_STATE)
         self._items = {name: change.items for name, change in changes.items() if change.items}
@@ -262,6 +266,13 @@ class _Source:
         self._starts = np.concatenate([[0], np.cumsum(groups)]).astype(np.int64)
         self._piece: tuple[int, int, pa.Table] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # An open file that is removed leaves a trace on a network file system.
+        self._file.close()
+
     def take(self, rows: NDArray[np.int64]) -> pa.Table:
         """Return rows by number; a piece read for the last call is used again."""
         first, last = np.searchsorted(self._starts, (rows.min(), rows.max()), side="right") - 1
@@ -292,6 +303,8 @@ def _changes(before: _Source | None, runs: Sequence[_Source]) -> Changes:
 
 def _merge(sources: Sequence[_Source], path: Path) -> None:
     """Write all rows of sorted sources, sorted, without holding more than a piece of each."""
+    from stac_geoparquet.arrow import to_parquet  # brings pandas along, which a search does not need
+
     schema = unified(source.schema for source in sources)
     cells, times = (np.concatenate([getattr(source, key) for source in sources]) for key in ("cells", "times"))
     owner = np.repeat(np.arange(len(sources)), [len(source.rows) for source in sources])

@@ -345,7 +345,9 @@ def test_an_interrupted_run_leaves_the_old_index_whole(root, add, monkeypatch):
     place = index_archive(root).path
     add("17")
     with monkeypatch.context() as patch:
-        patch.setattr(archive_store, "to_parquet", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "disk full")))
+        patch.setattr(
+            "stac_geoparquet.arrow.to_parquet", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "disk full"))
+        )
         with pytest.raises(OSError, match="disk full"):
             index_archive(root)
     assert len(open_index(root)) == 1
@@ -376,6 +378,11 @@ def test_a_half_moved_index_is_made_anew(root, add, monkeypatch):
     assert index.report["folders_read"] > 1
     assert index.report["twice"] == 0
     (place / "folders.parquet").unlink()
+    assert len(ids(index_archive(root))) == 2
+    state = place / "folders.parquet"
+    known = state.stat()
+    state.write_bytes(b"x" * known.st_size)
+    os.utime(state, ns=(known.st_atime_ns, known.st_mtime_ns))
     assert len(ids(index_archive(root))) == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import rasterio
 import shapely
 from pyproj import Geod, Transformer
 from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning
 from shapely.geometry import shape
 
 from terrascope_nb.catalogue import item_facts as facts
@@ -93,6 +95,14 @@ def test_the_outline_is_that_of_the_valid_pixels(measured):
     assert item.bbox == pytest.approx(shape(item.geometry).bounds)
     assert len(shapely.get_coordinates(ours)) < 200  # simplified
     assert Geod(ellps="WGS84").geometry_area_perimeter(shape(item.geometry))[0] != 0
+
+
+def test_measuring_is_silent(measured):
+    """GDAL's complaints about rasters in memory are none of the user's business."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotGeoreferencedWarning)
+        item, _ = measured(scene(300, edge=True))
+    assert item.properties["terrascope_nb:valid"] < 100
 
 
 def test_a_search_beside_the_swath_finds_the_scene_only_where_it_has_data(measured):
