@@ -215,9 +215,25 @@ def access_of(item: pystac.Item, key: str | None = None, *, roots: Iterable[str 
         return "missing"
 
 
+_searched: dict[Path, None] = {}
+"""Archive trees that this process searched because its user named them, and the sample archive."""
+
+
+def trust_archive(root: str | Path) -> None:
+    """Open local paths below an archive tree for the rest of this process.
+
+    For a tree the user named as an archive (an index, the sample): its items stay readable in a plain list, which does
+    not remember the search they came from. Never for a folder that a catalogue names.
+    """
+    _searched[Path(root)] = None
+
+
 def trusted_roots(roots: Iterable[str | Path] = ()) -> tuple[str, ...]:
-    """Return the folders local paths may lie under: ``settings.archive_roots`` and ``roots``, links resolved."""
-    every = [*get_settings().archive_roots, *roots]
+    """Return the folders local paths may lie under, links resolved.
+
+    They are ``settings.archive_roots``, ``roots``, and the archive trees given to `trust_archive`.
+    """
+    every = [*get_settings().archive_roots, *_searched, *roots]
     return tuple(dict.fromkeys(os.path.realpath(Path(root).expanduser()) for root in every))
 
 

@@ -11,10 +11,12 @@ from typing import Any
 import pystac
 
 from terrascope_nb.catalogue import item_facts as facts
+from terrascope_nb.catalogue.access import trust_archive
 from terrascope_nb.catalogue.choices import Choices, read_choices
 from terrascope_nb.catalogue.items import Dropped, Items
 from terrascope_nb.catalogue.opening import name_of, open_source, roots_of
 from terrascope_nb.catalogue.sources import CEILING, Cql2, Found, Source, matcher
+from terrascope_nb.catalogue.static import StaticSource
 from terrascope_nb.catalogue.versions import pick_versions, versions_in
 from terrascope_nb.errors import TerrascopeWarning
 from terrascope_nb.extent.aoi import AoiLike
@@ -131,6 +133,9 @@ def search(
         source=name_of(where),
         roots=[Path(root) for root in roots_of(where)],
     )
+    if not isinstance(where, StaticSource):  # a folder of loose STAC files is trusted for its own items only
+        for root in result.roots:
+            trust_archive(root)
     _warn_about(result, choices)
     return result
 

@@ -55,9 +55,9 @@ def list_items(items: Any) -> tuple[list[pystac.Item], tuple[Path, ...]]:
                 f"load() takes items (what search() returns, or any iterable of pystac.Item), not {type(item).__name__}."
             )
     if not found:
-        said = "; ".join(getattr(items, "notes", ()))
+        said = " ".join(getattr(items, "notes", ()))
         raise NothingFoundError(
-            f"There is no item to load{': ' + said if said else ''}. Widen the period, the area or max_cloud in search()."
+            f"There is no item to load. {said or 'Widen the period, the area or max_cloud in search().'}"
         )
     return found, tuple(items.roots) if isinstance(items, Items) else ()
 

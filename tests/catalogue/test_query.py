@@ -262,3 +262,12 @@ def test_every_warning_points_at_the_line_that_searched(make_item, may_2020, mon
         [search("s2-ndvi", source=shelf, **how) for how in ({"max_cloud": 0.9}, {})]
     assert len(caught) >= 4
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_items_of_a_named_archive_stay_readable_in_a_plain_list():
+    # A list comprehension over Items keeps the items but forgets the search they came from.
+    from terrascope_nb.catalogue.access import asset_ref, open_href
+
+    found = search("s2-toc", None, "2018-07-05", source="sample")
+    loose = list(found)
+    assert Path(open_href(asset_ref(loose[0], "B04"))).is_file()
