@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pystac
 import pytest
 from shapely.geometry import box
