@@ -116,6 +116,9 @@ def _native_offset(plan: Plan) -> tuple[int, int]:
 def _coordinates(plan: Plan) -> dict[str, Any]:
     geobox = GeoBox(plan.grid.shape, rasterio.Affine(*plan.grid.transform), plan.grid.crs)
     coords: dict[str, Any] = {str(name): value for name, value in xr_coords(geobox, always_yx=True).items()}
+    kind = "degrees" if str(coords["x"].attrs.get("units", "")).startswith("degree") else "metres"
+    for name, attributes in _AXES[kind].items():
+        coords[name].attrs.update(attributes)
     coords["time"] = xr.Variable("time", np.array([s.time for s in plan.steps], "datetime64[ns]"), _TIME)
     coords["time"].encoding.update(units="microseconds since 1970-01-01", calendar="proleptic_gregorian", dtype="int64")
     ids = np.array([";".join(scene.item_id for scene in step.scenes) for step in plan.steps], dtype=object)
@@ -130,6 +133,16 @@ def _coordinates(plan: Plan) -> dict[str, Any]:
     return coords
 
 
+_AXES = {
+    "metres": {
+        "y": {"standard_name": "projection_y_coordinate", "long_name": "northing of the pixel centre", "axis": "Y"},
+        "x": {"standard_name": "projection_x_coordinate", "long_name": "easting of the pixel centre", "axis": "X"},
+    },
+    "degrees": {
+        "y": {"standard_name": "latitude", "long_name": "latitude of the pixel centre", "axis": "Y"},
+        "x": {"standard_name": "longitude", "long_name": "longitude of the pixel centre", "axis": "X"},
+    },
+}
 _TIME = {"standard_name": "time", "long_name": "UTC time of the earliest scene", "axis": "T"}
 
 

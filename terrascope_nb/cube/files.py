@@ -160,6 +160,10 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
                 variable.encoding["_FillValue"] = dataset[name].attrs["nodata"]
             if "spatial_ref" in plain.coords:
                 variable.encoding["grid_mapping"] = "spatial_ref"
+            # Named here, spatial_ref is a coordinate for whoever opens the file with xarray's defaults, and the crs is known.
+            aside = [str(n) for n in plain.coords if n not in plain.dims and {*plain[n].dims} <= {*variable.dims}]
+            if aside:
+                variable.encoding["coordinates"] = " ".join(aside)
         elif variable.dtype.kind == "f":
             variable.encoding["_FillValue"] = None
         elif variable.dtype.kind == "O":  # texts; neither format stores Python objects
