@@ -48,10 +48,10 @@ class Crowd:
     def slow_down(self, seconds: float) -> None:
         """Halve the crowd, and let nobody in for some time: the server says that it is busy."""
         with self._change:
-            until = time.monotonic() + max(seconds, _PAUSE)
-            if until > self._closed_until:  # answers to one crowd count once
+            now = time.monotonic()
+            if now >= self._closed_until:  # answers to one crowd count once
                 self._most = max(_FEWEST, self._most / 2)
-                self._closed_until = until
+            self._closed_until = max(self._closed_until, now + max(seconds, _PAUSE))
 
     def went_well(self) -> None:
         """Let the crowd grow by one for each crowd that went well."""
