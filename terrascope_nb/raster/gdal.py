@@ -15,7 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as GdalWindow
 
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError, NotLoadableError
-from terrascope_nb.raster.grid import PixelGrid
+from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.info import FileInfo
 
 _GDAL_OPTIONS = {
@@ -82,8 +82,11 @@ def _said(value: float | None, silent: float) -> float | None:
 def _crs_text(crs: Any) -> str:
     if crs is None:
         return ""
-    code = crs.to_epsg()
-    return f"EPSG:{code}" if code else str(crs.to_wkt())
+    code, wkt = crs.to_epsg(), str(crs.to_wkt())
+    if code is None and (likely := crs.to_epsg(confidence_threshold=20)):
+        # NetCDF files write longitude before latitude, which makes EPSG:4326 look like another system.
+        code = likely if same_crs(wkt, f"EPSG:{likely}") else None
+    return f"EPSG:{code}" if code else wkt
 
 
 def _info(dataset: Any, band: int) -> FileInfo:
