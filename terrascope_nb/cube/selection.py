@@ -172,8 +172,10 @@ def _band_named(product: Product | None, by_items: dict[str, Band], name: str) -
             if name in by_items and name not in product.missing_bands:
                 return by_items[name]
             raise
-    lower = {known.lower(): band for known, band in by_items.items()}
-    lower.update({band.common_name.lower(): band for band in by_items.values() if band.common_name})
+    # Later entries win: the items' own keys, then common names, then what else a band is called.
+    lower = {alias.lower(): band for band in by_items.values() for alias in band.aliases}
+    lower |= {band.common_name.lower(): band for band in by_items.values() if band.common_name}
+    lower |= {known.lower(): band for known, band in by_items.items()}
     if name.lower() in lower:
         return lower[name.lower()]
     near = near_misses(name, by_items)
@@ -203,7 +205,7 @@ def item_bands(items: Sequence[pystac.Item]) -> list[Band]:
                     asset=key,
                     aliases=tuple({str(entry["name"])} - {name}) if entry.get("name") else (),
                     common_name=entry.get("eo:common_name") or entry.get("common_name"),
-                    unit=asset_encoding(item, key).unit,
+                    unit=asset_encoding(item, key, band=number + 1).unit,
                     note=f"band {number + 1} of the file" if not alone else "",
                     source=f"item {item.id}",
                 ),
