@@ -171,7 +171,7 @@ class TerrascopeWarning(UserWarning):
 
 
 def near_misses(asked: str, known: Iterable[str], *, most: int = 3) -> list[str]:
-    """The known names nearest to what was asked, best first.
+    """Return the known names nearest to what was asked, best first.
 
     >>> near_misses("s2-nvdi", ["s2-ndvi", "s2-toc", "s1-sigma0"])
     ['s2-ndvi']

@@ -50,11 +50,11 @@ class Settings:
     """True: never ask a server, use mounts and the sample archive."""
 
     def cache(self) -> Path:
-        """The cache folder (not created)."""
+        """Return the cache folder (not created)."""
         return self.cache_dir or _default_folder("cache")
 
     def config(self) -> Path:
-        """The configuration folder (not created)."""
+        """Return the configuration folder (not created)."""
         return self.config_dir or _default_folder("config")
 
 

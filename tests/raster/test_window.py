@@ -38,10 +38,11 @@ def stored() -> np.ndarray:
 @pytest.fixture(scope="module")
 def path(stored, tmp_path_factory) -> str:
     file = tmp_path_factory.mktemp("raster") / "toc.tif"
-    profile = dict(
-        driver="GTiff", width=SIDE, height=SIDE, count=1, dtype="int16", crs="EPSG:32631", nodata=32767, tiled=True,
-        transform=rasterio.Affine(10, 0, LEFT, 0, -10, TOP), blockxsize=256, blockysize=256, compress="deflate", predictor=2,
-    )  # fmt: skip
+    profile = {
+        "driver": "GTiff", "width": SIDE, "height": SIDE, "count": 1, "dtype": "int16", "crs": "EPSG:32631",
+        "transform": rasterio.Affine(10, 0, LEFT, 0, -10, TOP), "nodata": 32767, "tiled": True, "blockxsize": 256,
+        "blockysize": 256, "compress": "deflate", "predictor": 2,
+    }  # fmt: skip
     with rasterio.open(file, "w", **profile) as dataset:
         dataset.write(stored, 1)
         dataset.build_overviews([2, 4, 8, 16], Resampling.nearest)
