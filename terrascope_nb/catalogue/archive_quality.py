@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -42,6 +43,8 @@ VALID_PROPERTY = "terrascope_nb:valid"
 _SIDE = 343
 """Most pixels to a side of what is read: every 16th of a 20 m tile, an overview such files have."""
 _CLOUDS = ("cloud_medium_probability", "cloud_high_probability", "thin_cirrus")
+_one_at_a_time = threading.Lock()
+"""rasterio's ``shapes`` changes the warning filters of the whole process for a moment, which threads would mix up."""
 _SPECK = 4.0
 """Islands and holes of fewer reduced pixels than this do not count for the outline."""
 _TOLERANCE = 1.0
@@ -127,8 +130,9 @@ def _outline(valid: NDArray[np.bool_], transform: Transform, header: Header) -> 
     a, b, c, d, e, f = transform
     reduced = Affine(a * across, b * down, c, d * across, e * down, f)
     pixel = abs(reduced.determinant)
-    # Without GDAL's mask, which it would complain has no georeference of its own.
-    found = [polygon for polygon, is_valid in shapes(valid.astype("uint8"), transform=reduced) if is_valid]
+    with _one_at_a_time:
+        # Without a mask, which rasterio would warn has no georeference of its own.
+        found = [polygon for polygon, is_valid in shapes(valid.astype("uint8"), transform=reduced) if is_valid]
     polygons = [_without_specks(polygon["coordinates"], _SPECK * pixel) for polygon in found]
     least = min(_SPECK * pixel, max(polygon.area for polygon in polygons))
     outline = shapely.union_all([polygon for polygon in polygons if polygon.area >= least])

@@ -97,12 +97,21 @@ def test_the_outline_is_that_of_the_valid_pixels(measured):
     assert Geod(ellps="WGS84").geometry_area_perimeter(shape(item.geometry))[0] != 0
 
 
-def test_measuring_is_silent(measured):
-    """GDAL's complaints about rasters in memory are none of the user's business."""
+def test_measuring_is_silent_in_many_threads_too(tmp_path, put_tif):
+    """rasterio hides a complaint of GDAL by changing the filters of the process; in threads it slipped through."""
+    pixels = scene(300, edge=True)
+    for day in range(10, 30):
+        stem = STEM.replace("20250516", f"202505{day}")
+        folder = tmp_path / "MTDA" / FOLDER.replace("20250516", f"202505{day}").replace("/16/", f"/{day}/")
+        put_tif(folder / f"{stem}_NDVI_10M_V210.tif", nodata=255)
+        put_tif(folder / f"{stem}_SCENECLASSIFICATION_20M_V210.tif", pixels, pixel=20)
     with warnings.catch_warnings():
         warnings.simplefilter("error", NotGeoreferencedWarning)
-        item, _ = measured(scene(300, edge=True))
-    assert item.properties["terrascope_nb:valid"] < 100
+        filters = list(warnings.filters)
+        index = index_archive(tmp_path / "MTDA", quality=True, workers=8)
+        assert list(warnings.filters) == filters
+    assert all(item.properties["terrascope_nb:valid"] < 100 for item in index.find(Request()).items)
+    assert len(index) == 20
 
 
 def test_a_search_beside_the_swath_finds_the_scene_only_where_it_has_data(measured):
