@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import rasterio
@@ -24,11 +24,14 @@ from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
 from terrascope_nb.errors import CorruptAssetError
-from terrascope_nb.raster.blocks import native_reader
+from terrascope_nb.raster.blocks import NativeReader, native_reader
 from terrascope_nb.raster.gdal import gdal_reader
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.lookup import centre_indices
+
+if TYPE_CHECKING:
+    from terrascope_nb.raster.remote import RemoteReader
 
 RESAMPLING = ("nearest", "bilinear", "cubic", "average", "mode", "min", "max", "med", "q1", "q3", "lanczos")
 """Resampling methods on offer: GDAL's names."""
@@ -60,7 +63,7 @@ class Reader(Protocol):
 @contextmanager
 def open_reader(href: str, *, band: int = 1, variable: str | None = None) -> Iterator[Reader]:
     """Open a file with our own block reader where it can, else with GDAL; the numbers are the same."""
-    native = None if variable is not None else _own_reader(href, band)
+    native = None if variable is not None else own_reader(href, band)
     if native is not None:
         yield native
         return
@@ -68,7 +71,14 @@ def open_reader(href: str, *, band: int = 1, variable: str | None = None) -> Ite
         yield reader
 
 
-def _own_reader(href: str, band: int) -> Reader | None:
+def own_reader(href: str, band: int = 1) -> NativeReader | RemoteReader | None:
+    """Return a reader of a band's native blocks, on a disk or behind HTTP, or None where GDAL has to do it.
+
+    Raises
+    ------
+    AssetUnreachableError
+        The file is not there or the server does not give it.
+    """
     if not href.lower().startswith(("http://", "https://")):
         return native_reader(href, band)
     from terrascope_nb.raster.remote import remote_reader  # HTTP libraries: not for those who read from a disk
