@@ -2,6 +2,7 @@ from .analysis.indices import spectral_index as spectral_index
 from .analysis.zones import time_series as time_series
 from .analysis.zones import zonal_stats as zonal_stats
 from .catalogue.archive import index_archive as index_archive
+from .catalogue.archive_index import ArchiveIndex as ArchiveIndex
 from .catalogue.archive_index import open_index as open_index
 from .catalogue.items import Items as Items
 from .catalogue.items import open_items as open_items
