@@ -50,6 +50,17 @@ def _gdal_name(href: str, variable: str | None) -> str:
     return href
 
 
+def _sign_in(href: str) -> dict[str, str]:
+    """Return the option that carries the token for a file; of other headers GDAL would tell other servers too."""
+    from terrascope_nb.host.ranges import headers_for  # HTTP libraries: not for those who read from a disk
+
+    token = headers_for(href).get("Authorization")
+    if token is None:
+        return {}
+    same_host = {"CPL_VSIL_CURL_AUTHORIZATION_HEADER_ALLOWED_IF_REDIRECT": "IF_SAME_HOST"}
+    return {"GDAL_HTTP_HEADERS": f"Authorization: {token}", **same_host}
+
+
 @contextmanager
 def opened(href: str, variable: str | None, **options: Any) -> Iterator[Any]:
     """Open a file with GDAL for reading; errors name the file."""
@@ -58,7 +69,7 @@ def opened(href: str, variable: str | None, **options: Any) -> Iterator[Any]:
     ending = PurePosixPath(urlsplit(href).path if remote else href).suffix.lower()
     if not remote and not os.path.exists(href):  # noqa: PTH110 - hot path
         raise AssetUnreachableError(f"{href} does not exist.", href=href)
-    with rasterio.Env(**_GDAL_OPTIONS):
+    with rasterio.Env(**_GDAL_OPTIONS, **(_sign_in(href) if remote else {})):
         try:
             dataset = rasterio.open(name, driver=_DRIVERS.get(ending, "GTiff"), **options)
         except RasterioError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import multiprocessing
 import os
 import pickle
@@ -21,6 +22,7 @@ from rasterio.shutil import copy as copy_raster
 from rasterio.windows import Window
 
 from terrascope_nb.errors import AccessError, AssetUnreachableError, CorruptAssetError
+from terrascope_nb.host.ranges import set_headers_for
 from terrascope_nb.raster import remote
 from terrascope_nb.raster.blocks import native_reader
 from terrascope_nb.raster.gdal import GdalReader
@@ -232,6 +234,29 @@ def test_what_is_not_understood_here_is_left_to_gdal(file_server, profile):
     with open_reader(file_server.url(path)) as reader:
         assert isinstance(reader, GdalReader)
         np.testing.assert_array_equal(reader.read(0, 3, 4, 90, 80), truth(path, (3, 4, 90, 80)))
+
+
+def test_gdal_shows_the_token_to_the_files_own_server_and_to_nobody_else(file_server, make_server, caplog):
+    path = write(file_server.root / "a.tif", noise("uint8"), overviews=(), compress="jpeg")
+    other = make_server(file_server.root)
+    caplog.set_level(logging.DEBUG)
+    set_headers_for(lambda url: {"Authorization": "Bearer s3cret"})
+    try:
+        with open_reader(file_server.url(path)) as reader:
+            assert isinstance(reader, GdalReader)
+            np.testing.assert_array_equal(reader.read(0, 3, 4, 90, 80), truth(path, (3, 4, 90, 80)))
+        assert {asked.headers.get("Authorization") for asked in file_server.asked} == {"Bearer s3cret"}
+        moved = file_server.root / "moved.tif"
+        moved.write_bytes(path.read_bytes())
+        elsewhere = other.url(moved, host="localhost")
+        file_server.misbehave = lambda handler, asked, data: handler.reply(302, {"Location": elsewhere}) or True
+        with open_reader(file_server.url(moved)) as reader:
+            np.testing.assert_array_equal(reader.read(0, 3, 4, 90, 80), truth(path, (3, 4, 90, 80)))
+    finally:
+        set_headers_for(None)
+    assert len(other.asked) > 2
+    assert not any("Authorization" in asked.headers for asked in other.asked)
+    assert "s3cret" not in caplog.text
 
 
 def test_blocks_that_were_never_written_are_nodata_without_a_request(file_server):
