@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -74,24 +75,29 @@ def _interpolated(
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Transform a lattice exactly, interpolate between, and check the middles of the lattice's cells."""
     exact = functools.partial(_positions, grid, file_grid)
-    if min(grid.shape) > 2 * _STEP:
-        lattice_rows, lattice_cols = _lattice(grid.shape[0]), _lattice(grid.shape[1])
-        on_lattice = exact(*np.meshgrid(lattice_rows, lattice_cols, indexing="ij"))
-        middle_rows = (lattice_rows[1:] + lattice_rows[:-1]) / 2
-        middle_cols = (lattice_cols[1:] + lattice_cols[:-1]) / 2
-        middles = exact(*np.meshgrid(middle_rows, middle_cols, indexing="ij"))
-        means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
-        worst = max(float(np.max(np.abs(mean - middle))) for mean, middle in zip(means, middles, strict=True))
-        if worst < _TOLERANCE:  # False for NaN and inf too
-            return tuple(  # type: ignore[return-value]
-                _bilinear(p, lattice_rows, lattice_cols, row_axis, col_axis) for p in on_lattice
-            )
+    a, _, c, _, e, f = grid.transform
+    lattice_rows = _lattice(grid.shape[0], f / e if grid.is_north_up else 0.0)
+    lattice_cols = _lattice(grid.shape[1], c / a if grid.is_north_up else 0.0)
+    on_lattice = exact(*np.meshgrid(lattice_rows, lattice_cols, indexing="ij"))
+    middle_rows = (lattice_rows[1:] + lattice_rows[:-1]) / 2
+    middle_cols = (lattice_cols[1:] + lattice_cols[:-1]) / 2
+    middles = exact(*np.meshgrid(middle_rows, middle_cols, indexing="ij"))
+    means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
+    worst = max(float(np.max(np.abs(mean - middle))) for mean, middle in zip(means, middles, strict=True))
+    if worst < _TOLERANCE:  # False for NaN and inf too
+        return tuple(  # type: ignore[return-value]
+            _bilinear(p, lattice_rows, lattice_cols, row_axis, col_axis) for p in on_lattice
+        )
     return exact(*np.meshgrid(row_axis, col_axis, indexing="ij"))
 
 
-def _lattice(pixels: int) -> NDArray[Any]:
-    cells = -(-pixels // _STEP)
-    return np.linspace(0.0, pixels, cells + 1)
+def _lattice(pixels: int, begin: float) -> NDArray[Any]:
+    """Return positions `_STEP` pixels apart that cover some pixels.
+
+    They are counted from the origin of the coordinate system, not from the first pixel (which is number ``begin``): the
+    same pixel has the same answer in whatever window it is asked for.
+    """
+    return np.arange(math.floor(begin / _STEP), math.ceil((begin + pixels) / _STEP) + 1) * float(_STEP) - begin
 
 
 def _bilinear(
