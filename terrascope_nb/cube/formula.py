@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ class Scratch:
     def take(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
         """Return an array that holds anything."""
         kind = np.dtype(dtype)
-        size = int(np.prod(shape)) * kind.itemsize
+        size = math.prod(shape) * kind.itemsize
         part = self._parts.get(name)
         if part is None or part.size < size:
             part = self._parts[name] = np.empty(size, dtype=np.uint8)

@@ -82,6 +82,7 @@ def between(
     low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.float64] | None
 ) -> NDArray[np.float32]:
     """Return the numbers between two, at a share of the way; None = half of it."""
-    if share is None:
-        return (low + high) * np.float32(0.5)
-    return (low + (high.astype("float64") - low) * share).astype("float32")
+    with np.errstate(all="ignore"):  # infinite where nothing is valid
+        if share is None:
+            return (low + high) * np.float32(0.5)
+        return (low + (high.astype("float64") - low) * share).astype("float32")

@@ -101,6 +101,8 @@ def _stand(variable: xr.DataArray) -> Standing:
     times = vectors[0] if array.ndim == 3 else part.vectors[0]
     rows, cols = _run(vectors[-2], "rows"), _run(vectors[-1], "columns")
     leaf = graph.leaf(array.name)
+    if not leaf.plan.physical or any(leaf.plan.bands[number].band.kind != "measurement" for number in leaf.numbers):
+        raise _DiffersError("it holds stored numbers or classes, and not physical values")
     steps = tuple(int(number) for number in times)
     if not steps:
         raise _DiffersError("it has no times")
@@ -209,16 +211,18 @@ class _Graph:
     def _sliced(self, layer: Any, key: tuple[Any, ...]) -> _Part:
         task = layer.get(key)
         try:
-            given: dict[Hashable, Any] = {
-                needed: self.block(needed) if isinstance(needed, tuple) else layer[needed]()
-                for needed in task.dependencies
-            }
+            given: dict[Hashable, Any] = {needed: self._needed(layer, needed) for needed in task.dependencies}
             part = task(given)
         except (TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
             raise _DiffersError("it was sliced in a way that is not followed") from error
         if not isinstance(part, _Part):
             raise _DiffersError("it was sliced in a way that is not followed")
         return part
+
+    def _needed(self, layer: Any, key: Any) -> Any:
+        if not isinstance(key, tuple):
+            return layer[key]()  # the numbers of the rows to take
+        return self._sliced(layer, key) if key in layer else self.block(key)
 
     def _edges_of(self, name: str, layer: Blockwise) -> Any:
         if name not in self._edges:

@@ -249,6 +249,7 @@ class Stream:
         return None if inside.all() else inside
 
 
+_Raw = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
 Keeps = Sequence[_Kept | None] | None
 """What the mask keeps of each scene of a step; None = the plan has no mask."""
 
@@ -271,7 +272,7 @@ class Look:
         self._clip = None if clip is None else self._picked(clip)
         self._keeps = keeps
         self._drops: dict[tuple[int, bool], NDArray[np.bool_] | bool] = {}
-        self._values: dict[int, NDArray[np.float32] | None] = {}
+        self._values: dict[int, _Raw | None] = {}
 
     def _picked(self, array: NDArray[Any]) -> NDArray[Any]:
         return array if self._pick is None else array.reshape(-1).take(self._pick)
@@ -302,15 +303,28 @@ class Look:
 
     def values(self, number: int) -> NDArray[np.float32] | None:
         """Return the values of a band, NaN where not valid; None where nothing is."""
+        found = self._raw(number)
+        if found is None:
+            return None
+        values, gone = found
+        if gone is not None:
+            self._blank(values, gone)
+            self._values[number] = values, None
+        return values
+
+    def _blank(self, values: NDArray[np.float32], gone: NDArray[np.bool_]) -> None:
+        blank(values, gone, self._stream.scratch.take("bits", self.shape, np.int32))
+
+    def _raw(self, number: int) -> _Raw | None:
         if number not in self._values:
             self._values[number] = self._fused(number)
         return self._values[number]
 
-    def _fused(self, number: int) -> NDArray[np.float32] | None:
-        stream, scratch = self._stream, self._stream.scratch
-        band = stream.plan.bands[number]
-        masked = stream.is_masked(number)
+    def _fused(self, number: int) -> _Raw | None:
+        """Return values, and where they mean nothing (None = nowhere)."""
+        masked = self._stream.is_masked(number)
         fused: NDArray[np.float32] | None = None
+        gaps: NDArray[np.bool_] | None = None
         for place, scene in enumerate(self._step.scenes):
             source = scene.sources[number]
             if source is None:
@@ -318,30 +332,49 @@ class Look:
             drop = self.drop(place, masked=masked)
             if drop is True:
                 continue
-            if fused is not None and not np.isnan(fused).any():
-                break
-            found = stream.read(source, self._piece, band.resampling)
-            if found is None:
-                continue
-            stored, inside, info = self._picked(found[0]), found[1], found[2]
-            decoder = stream.decoder(number, source, info)
-            gone = scratch.take("gone", self.shape, bool)
-            decoder.missing(stored, gone, scratch.take("spare", self.shape, bool))
-            if drop is not False:
-                np.logical_or(gone, drop, out=gone)
-            if inside is not None:
-                np.logical_or(gone, ~self._picked(inside), out=gone)
-            name = f"values{number}" if fused is None else "later"
-            values: NDArray[np.float32] = scratch.take(name, self.shape, np.float32)
-            decoder.values(stored, values)
-            if decoder.fraction is None:
-                np.logical_or(gone, ~np.isfinite(values), out=gone)
-            blank(values, gone, scratch.take("bits", self.shape, np.int32))
             if fused is None:
-                fused = values
-            else:
-                np.copyto(fused, values, where=np.isnan(fused))
-        return fused
+                found = self._decoded(number, source, drop, str(number))
+                if found is not None:
+                    fused, gaps = found
+            elif gaps is None:
+                break
+            elif drop is False or (gaps & ~drop).any():
+                found = self._decoded(number, source, drop, "later")
+                if found is not None:
+                    values, gone = found
+                    take = gaps if gone is None else gaps & ~gone
+                    np.copyto(fused, values, where=take)
+                    gaps &= ~take
+                    gaps = gaps if gaps.any() else None
+        return None if fused is None else (fused, gaps)
+
+    def _decoded(self, number: int, source: Source, drop: NDArray[np.bool_] | bool, name: str) -> _Raw | None:
+        """Return the values of one file, and where they mean nothing."""
+        stream, scratch = self._stream, self._stream.scratch
+        found = stream.read(source, self._piece, stream.plan.bands[number].resampling, self._room(source, number))
+        if found is None:
+            return None
+        stored, inside, info = self._picked(found[0]), found[1], found[2]
+        decoder = stream.decoder(number, source, info)
+        gone = scratch.take(f"gone {name}", self.shape, bool)
+        decoder.missing(stored, gone, scratch.take("spare", self.shape, bool))
+        if drop is not False:
+            np.logical_or(gone, drop, out=gone)
+        if inside is not None:
+            np.logical_or(gone, ~self._picked(inside), out=gone)
+        values: NDArray[np.float32] = scratch.take(f"values {name}", self.shape, np.float32)
+        decoder.values(stored, values)
+        if decoder.fraction is None:
+            np.logical_or(gone, ~np.isfinite(values), out=gone)
+        return values, gone if gone.any() else None
+
+    def _room(self, source: Source, number: int) -> NDArray[Any] | None:
+        """Return memory for the stored numbers of the piece, where a file can be read straight into it."""
+        file = self._stream.file(source, self._stream.plan.bands[number].resampling)
+        if file is None or file.factor != 1:
+            return None
+        room: NDArray[Any] = self._stream.scratch.take("stored", self._piece.shape, file.reader.info.dtype)
+        return room
 
     def stored(self, number: int, decoder: Decoder, out: NDArray[Any]) -> bool:
         """Write a band's stored numbers, `Decoder.gap` where not valid; False (and anything written) where nothing is.
@@ -360,6 +393,8 @@ class Look:
             source = scene.sources[number]
             drop = self.drop(place, masked=masked)
             if source is None or drop is True:
+                continue
+            if written and drop is not False and not ((out == gap) & ~drop).any():
                 continue
             room = out if not written else np.empty_like(out)
             found = stream.read(source, self._piece, band.resampling, room)
@@ -388,21 +423,27 @@ class Look:
         """Return a variable's values, NaN where not valid, in memory that the next piece uses again; None = nothing."""
         if formula is None:
             return self.values(numbers[0])
-        scratch = self._stream.scratch
         # The mask is the same for all bands: where nothing is left of one, no other is read.
-        named = {}
-        for letter, number in zip(formula.letters, numbers, strict=True):
-            values = self.values(number)
-            if values is None:
-                return None
-            named[letter] = values
         program = program_for(formula.text, formula.letters, formula.constants)
+        named: dict[str, NDArray[np.float32]] = {}
+        gaps: list[NDArray[np.bool_]] = []
+        for letter, number in zip(formula.letters, numbers, strict=True):
+            found = self._raw(number)
+            if found is None:
+                return None
+            named[letter] = found[0]
+            if found[1] is not None:
+                gaps.append(found[1])
         if program is None:
-            return formula(*named.values())
-        values = program.run(named, scratch)
-        finite = np.isfinite(values, out=scratch.take("spare", self.shape, bool))
-        if not finite.all():
-            blank(values, np.logical_not(finite, out=finite), scratch.take("bits", self.shape, np.int32))
+            return formula(*(values for number in numbers if (values := self.values(number)) is not None))
+        # Sums, differences, products and quotients of a NaN are NaN, so it is enough to write it at the end.
+        values = program.run(named, self._stream.scratch)
+        gone = np.isfinite(values, out=self._stream.scratch.take("spare", self.shape, bool))
+        np.logical_not(gone, out=gone)
+        for gap in gaps:
+            np.logical_or(gone, gap, out=gone)
+        if gone.any():
+            self._blank(values, gone)
         return values
 
 
