@@ -7,23 +7,21 @@ version. Nothing is ever filled up with zeros.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 from urllib3.exceptions import HTTPError, InvalidChunkLength, LocationParseError, SSLError
 
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
-from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd, seconds_to_wait
+from terrascope_nb.host.connections import crowd_at, origin_of, pool_for, shared_threads
+from terrascope_nb.host.crowd import Crowd, seconds_to_wait
 from terrascope_nb.host.session import user_agent
 from terrascope_nb.settings import get_settings
 
@@ -151,7 +149,7 @@ def fetch_each(
     if len(spans) == 1:
         yield 0, _exactly(url, *spans[0], version)
         return
-    threads = _threads()
+    threads = shared_threads()
     todo = list(enumerate(spans))[::-1]
     waiting: dict[Future[bytes], int] = {}
     ahead = 0
@@ -172,7 +170,7 @@ def fetch_each(
 
 def in_background(task: Callable[..., object], *arguments: object) -> None:
     """Run a task in a thread of the pool; nobody waits for it, so it must take care of its own errors."""
-    _threads().submit(task, *arguments)
+    shared_threads().submit(task, *arguments)
 
 
 def _exactly(url: str, start: int, stop: int, version: Version | None) -> bytes:
@@ -187,12 +185,12 @@ def _ask(url: str, start: int, stop: int, version: Version | None, timeout: floa
     """Ask once, following redirects."""
     here = url
     for _ in range(_MOST_REDIRECTS + 1):
-        with _crowd(_origin(here)).place() as crowd:
+        with crowd_at(here).place() as crowd:
             headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity", "User-Agent": user_agent()}
-            if _origin(here) == _origin(url):  # nobody else may see a token
+            if origin_of(here) == origin_of(url):  # nobody else may see a token
                 headers |= headers_for(here)
             try:
-                answer = _pool(here).urlopen(
+                answer = pool_for(here).urlopen(
                     "GET",
                     here,
                     headers=headers,
@@ -353,61 +351,3 @@ def _body(answer: Any, most: int, timeout: float) -> bytes:
     except (HTTPError, InvalidChunkLength, OSError) as error:
         raise _AgainError("the connection broke within the answer", status=answer.status) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
-
-
-class _Shared:
-    """What the threads of a process share; a forked process must begin anew."""
-
-    def __init__(self) -> None:
-        self.pools: dict[str | None, urllib3.PoolManager] = {}
-        self.crowds: dict[tuple[str, str, int], Crowd] = {}
-        self.threads: ThreadPoolExecutor | None = None
-
-
-_shared = _Shared()
-
-
-def _start_anew() -> None:
-    global _shared  # noqa: PLW0603 - sockets, locks and threads of a parent are of no use to its child
-    _shared = _Shared()
-    _proxy_for.cache_clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
-
-
-def _threads() -> ThreadPoolExecutor:
-    if _shared.threads is None:
-        _shared.threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="terrascope-ranges")
-    return _shared.threads
-
-
-def _crowd(origin: tuple[str, str, int]) -> Crowd:
-    return _shared.crowds.setdefault(origin, Crowd()) if origin not in _shared.crowds else _shared.crowds[origin]
-
-
-@lru_cache(maxsize=64)
-def _proxy_for(origin: tuple[str, str, int]) -> str | None:
-    url = f"{origin[0]}://{origin[1]}:{origin[2]}"
-    return select_proxy(url, get_environ_proxies(url, no_proxy=None))
-
-
-def _pool(url: str) -> urllib3.PoolManager:
-    proxy = _proxy_for(_origin(url))
-    known = _shared.pools.get(proxy)
-    if known is None:
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
-        options: dict[str, Any] = {
-            "num_pools": 16,
-            "maxsize": MOST_AT_ONCE,
-            "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs": bundle,  # noqa: PTH112 - a text from the environment
-        }
-        made = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        known = _shared.pools.setdefault(proxy, made)
-    return known

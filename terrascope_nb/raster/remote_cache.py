@@ -176,3 +176,12 @@ def disk_shelf() -> DiskShelf | None:
     if _disk is None or _disk_key != key:
         _disk, _disk_key = DiskShelf(key[0], key[1] * 2**20), key
     return _disk
+
+
+def _start_anew() -> None:
+    global _disk  # noqa: PLW0603 - its lock may have been held by a thread of the parent
+    _disk = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
