@@ -15,6 +15,7 @@ from terrascope_nb.cube.blocks import failures_of
 from terrascope_nb.cube.budget import check_budget, size_text
 from terrascope_nb.cube.plan import Failure, Plan, Step, describe_plan, plan_of
 from terrascope_nb.cube.progress import Meter
+from terrascope_nb.cube.standing import why_lazy
 from terrascope_nb.errors import CubeError
 from terrascope_nb.host.limits import cores
 
@@ -127,7 +128,15 @@ def explain(cube: xr.Dataset | xr.DataArray) -> Explanation:
     rows, cols = plan.grid.shape
     if (sizes.get("y", rows), sizes.get("x", cols)) != (rows, cols):
         text += f"\nnow        {sizes.get('y')} x {sizes.get('x')} of these pixels, {size_text(int(cube.nbytes))}"
-    return Explanation(text)
+    variables = [cube] if isinstance(cube, xr.DataArray) else cube.data_vars.values()
+    return Explanation("\n".join([text, *(_path_line(variable) for variable in variables)]))
+
+
+def _path_line(variable: xr.DataArray) -> str:
+    """Say how composite(), time_series() and zonal_stats() come to the values of a variable."""
+    why = why_lazy(variable)
+    way = f"lazy: {why}" if why else "streams: the verbs read it straight from the files"
+    return f"path       {variable.name} {way}"
 
 
 def failures(cube: xr.Dataset | xr.DataArray) -> pd.DataFrame:
