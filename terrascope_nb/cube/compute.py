@@ -62,7 +62,7 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
         A file could not be read; it is named.
     """
     check_budget(_lazy_bytes(cube), "Computing this cube", resolution=_resolution(cube))
-    client = _distributed_client()
+    client = distributed_client()
     if client is not None:
         return cube.compute(scheduler=client)
     with Meter("reading", 0, show=progress) as meter, _Progress(meter):
@@ -79,7 +79,8 @@ def _resolution(cube: Any) -> float:
     return abs(float(x[1] - x[0])) if x is not None and x.size > 1 else 10.0
 
 
-def _distributed_client() -> Any | None:
+def distributed_client() -> Any | None:
+    """Return the Dask cluster's client that is in use here, or None."""
     import sys
 
     if "distributed" not in sys.modules:

@@ -7,9 +7,11 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
+import dask
 import numpy as np
 import rasterio
 import rasterio.shutil
@@ -18,10 +20,11 @@ from rasterio.windows import Window
 
 from terrascope_nb import __version__
 from terrascope_nb.cube.citation import cite
-from terrascope_nb.cube.compute import compute
+from terrascope_nb.cube.compute import compute, distributed_client
 from terrascope_nb.cube.geobox import grid_like
 from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, PlanText, plan_of
 from terrascope_nb.errors import CubeError, ExportError
+from terrascope_nb.host.limits import cores
 from terrascope_nb.raster.grid import PixelGrid
 
 Format = Literal["cog", "netcdf", "zarr"]
@@ -179,11 +182,25 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, PlanText) else value
 
 
+@contextlib.contextmanager
+def _own_threads() -> Iterator[None]:
+    """Compute on threads that have ended when the block does, so that none still writes into a file being removed.
+
+    A cluster, where one is in use, keeps the work.
+    """
+    if distributed_client() is not None:
+        yield
+        return
+    with ThreadPoolExecutor(cores()) as pool, dask.config.set(scheduler="threads", pool=pool):
+        yield
+
+
 def _netcdf(dataset: xr.Dataset, path: Path) -> None:
     plain = _plain(dataset)
     for name in plain.data_vars:
         plain[name].encoding.update(zlib=True, complevel=4, shuffle=True)
-    plain.to_netcdf(path, engine="netcdf4", format="NETCDF4")
+    with _own_threads():
+        plain.to_netcdf(path, engine="netcdf4", format="NETCDF4")
 
 
 def _zarr(dataset: xr.Dataset, path: Path) -> None:
@@ -193,7 +210,8 @@ def _zarr(dataset: xr.Dataset, path: Path) -> None:
     for name in plain.data_vars:
         plain[name] = plain[name].chunk({dim: even[dim] for dim in plain[name].dims})
     # Version 2 is what GDAL, QGIS and older libraries read.
-    plain.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
+    with _own_threads():
+        plain.to_zarr(path, mode="w-", zarr_format=2, consolidated=True)
 
 
 def _cogs(dataset: xr.Dataset, grid: PixelGrid, target: Path, *, overwrite: bool) -> list[Path]:
