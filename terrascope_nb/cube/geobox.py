@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from terrascope_nb.errors import GridError
+from terrascope_nb.errors import AreaError, GridError
 from terrascope_nb.extent.aoi import Aoi
+from terrascope_nb.extent.features import crs_text
 from terrascope_nb.raster.grid import PixelGrid, Transform, same_crs
 
 _METRES_PER_DEGREE = 111_320.0
@@ -49,7 +50,7 @@ def choose_grid(
     grids: Sequence[PixelGrid],
     area: Aoi | None,
     *,
-    crs: str | None = None,
+    crs: Any = None,
     resolution: float | None = None,
 ) -> tuple[PixelGrid, list[str]]:
     """Return the grid of a cube, and what was decided for the user.
@@ -60,7 +61,7 @@ def choose_grid(
         The grid of each file that may be read.
     area : Aoi, optional
         What the grid must hold; None = everything the files hold.
-    crs : str, optional
+    crs : str, int or CRS, optional
         Coordinate system asked for; None = that of the files.
     resolution : float, optional
         Pixel size asked for, in the unit of the crs; None = the finest of the files.
@@ -68,7 +69,7 @@ def choose_grid(
     Raises
     ------
     GridError
-        The area does not touch any file, or the resolution makes no sense.
+        The area does not touch any file, or the crs or the resolution makes no sense.
     """
     if not grids:
         raise GridError(
@@ -79,7 +80,7 @@ def choose_grid(
     if area is not None:
         _check_touches(grids, area)
     notes: list[str] = []
-    target = crs or _native_crs(grids, area, notes)
+    target = _known_crs(crs) if crs is not None else _native_crs(grids, area, notes)
     native = [grid for grid in grids if same_crs(grid.crs, target)]
     if native and resolution is None:
         anchor = min(native, key=lambda grid: grid.resolution[1])
@@ -95,6 +96,36 @@ def choose_grid(
         notes.append(f"grid of {size:g} in {target}, edges on whole multiples of the pixel size")
     anchor = PixelGrid(target, (size, 0.0, left, 0.0, -size, top), (1, 1))
     return _snapped(anchor, _wanted_bounds(native, grids, area, target), whole=area is not None), notes
+
+
+def _known_crs(crs: Any) -> str:
+    try:
+        return crs_text(crs)
+    except AreaError as error:
+        raise GridError(
+            f"crs={crs!r} is no coordinate system that is known. Give an EPSG code, like crs=3857 or 'EPSG:31370'.",
+            crs=crs,
+        ) from error
+
+
+def check_touches_like(grids: Sequence[PixelGrid], like: PixelGrid) -> None:
+    """Raise a GridError when none of the files reaches the grid that was given; files of unknown place are not asked.
+
+    Raises
+    ------
+    GridError
+        The cube would be empty.
+    """
+    west, south, east, north = like.bounds
+    for grid in set(grids):
+        left, bottom, right, top = grid.bounds if same_crs(grid.crs, like.crs) else bounds_in(grid, like.crs)
+        if left < east and right > west and bottom < north and top > south:
+            return
+    if grids:
+        raise GridError(
+            f"The grid of like= (x {west:.10g} to {east:.10g}, y {south:.10g} to {north:.10g} in {like.crs:.20}) does not "
+            f"touch any of the {len(set(grids))} scenes to load. Give a grid that does, or search where it lies."
+        )
 
 
 def _divides(grid: PixelGrid, size: float) -> bool:
@@ -190,6 +221,9 @@ def _snapped(anchor: PixelGrid, bounds: tuple[float, float, float, float], *, wh
             "The files are rotated against their coordinate system; give crs= and resolution= for the cube."
         )
     a, _, c, _, e, f = anchor.transform
+    if e > 0:  # a file that begins in the south; the cube begins in the north
+        e, f = -e, f + e * anchor.shape[0]
+        anchor = PixelGrid(anchor.crs, (a, 0.0, c, 0.0, e, f), anchor.shape)
     left, bottom, right, top = bounds
     columns = sorted(((left - c) / a, (right - c) / a))
     rows = sorted(((top - f) / e, (bottom - f) / e))

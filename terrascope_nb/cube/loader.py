@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,9 +21,9 @@ from terrascope_nb.catalogue.sources import footprint_of
 from terrascope_nb.cube.assembly import assemble
 from terrascope_nb.cube.budget import check_budget, size_text
 from terrascope_nb.cube.clearness import choose_steps, measure_all, measure_footprints
-from terrascope_nb.cube.geobox import choose_grid, grid_like
+from terrascope_nb.cube.geobox import check_touches_like, choose_grid, grid_like
 from terrascope_nb.cube.mosaic import group_scenes, step_times
-from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
+from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Source, Step
 from terrascope_nb.cube.selection import bands_of, list_items, product_for, scene_of, without_twins
 from terrascope_nb.cube.values import fill_number
 from terrascope_nb.errors import (
@@ -128,6 +129,7 @@ def load(
     product = product_for(found, items.product if isinstance(items, Items) else None)
     found, dropped = without_twins(found, product, fuse=mosaic is not None)
     named = bands_of(product, found, bands)
+    _check_resampling(resampling, named)
     rule, quality = _mask_rule(product, mask, min_clear, min_coverage)
     aoi = None if area is None else make_area(area)
 
@@ -149,9 +151,10 @@ def load(
     notes: list[str] = []
     if like is not None:
         grid = grid_like(like)
+        check_touches_like([source.grid for source in _band_sources(steps) if source.grid is not None], grid)
     else:
         grids = _file_grids(steps, infos, skip=skip)
-        grid, notes = choose_grid(grids, aoi, crs=f"EPSG:{crs}" if isinstance(crs, int) else crs, resolution=resolution)
+        grid, notes = choose_grid(grids, aoi, crs=crs, resolution=resolution)
     for note in notes:
         warnings.warn(f"load: {note}", TerrascopeWarning, stacklevel=2)
 
@@ -210,8 +213,8 @@ def _check_arguments(
     for name, value in (("min_clear", min_clear), ("min_coverage", min_coverage)):
         if not 0 <= value <= 100:
             raise MaskError(f"{name}={value!r} is no percentage; give a number from 0 to 100.")
-    if mask_buffer < 0:
-        raise MaskError(f"mask_buffer={mask_buffer!r} is negative; give metres, 0 for none.")
+    if not 0 <= mask_buffer < math.inf:
+        raise MaskError(f"mask_buffer={mask_buffer!r} is no distance; give metres, 0 for none.")
     if mosaic not in ("day", None):
         raise GridError(f'mosaic={mosaic!r} is unknown; "day" fuses the scenes of one pass, None keeps every item.')
     if on_error not in ("raise", "skip"):
@@ -274,8 +277,8 @@ def _check_quality(steps: Sequence[Step], quality: Band | None, product: Product
         )
 
 
-def _sources_of(scene: Scene) -> list[Source]:
-    return [source for source in (*scene.sources, scene.quality) if source is not None]
+def _band_sources(steps: Sequence[Step]) -> list[Source]:
+    return [source for step in steps for scene in step.scenes for source in scene.sources if source is not None]
 
 
 def _checked_files(steps: Sequence[Step]) -> tuple[list[Step], list[Failure]]:
@@ -323,16 +326,13 @@ def _unreadable(source: Source) -> str:
 def _file_grids(steps: Sequence[Step], infos: Infos, *, skip: bool) -> list[PixelGrid]:
     """Return the grid of every band file: from the item, else from the file."""
     grids: list[PixelGrid] = []
-    for scene in itertools.chain.from_iterable(step.scenes for step in steps):
-        for source in scene.sources:
-            if source is None:
-                continue
-            if source.grid is not None:
-                grids.append(source.grid)
-            elif not source.failed:
-                info = _info_of(source, infos, skip=skip)
-                if info is not None and info.grid.crs:
-                    grids.append(info.grid)
+    for source in _band_sources(steps):
+        if source.grid is not None:
+            grids.append(source.grid)
+        elif not source.failed:
+            info = _info_of(source, infos, skip=skip)
+            if info is not None and info.grid.crs:
+                grids.append(info.grid)
     return grids
 
 
@@ -348,6 +348,15 @@ def _info_of(source: Source, infos: Infos, *, skip: bool = False) -> FileInfo | 
             facts = {**error.facts, "item": ref.item_id, "asset": ref.key}
             raise type(error)(f"{ref.item_id}, asset {ref.key}: {error.message}", **facts) from error
     return infos[key]
+
+
+def _check_resampling(resampling: str | Mapping[str, str] | None, named: Sequence[tuple[str, Band]]) -> None:
+    known = {"*", *(name for name, _ in named), *(band.name for _, band in named)}
+    if isinstance(resampling, Mapping) and (unknown := sorted(set(resampling) - known)):
+        raise GridError(
+            f"resampling= names {', '.join(unknown)}, which is not loaded; there are {', '.join(name for name, _ in named)}, "
+            'and "*" for all others.'
+        )
 
 
 def _method(resampling: str | Mapping[str, str] | None, name: str, band: Band) -> str:
