@@ -323,7 +323,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    monkeypatch.setitem(gdal._GDAL_OPTIONS, "GDAL_HTTP_RETRY_DELAY", "0.01")
+    monkeypatch.setitem(gdal._GDAL_OPTIONS, "GDAL_HTTP_MAX_RETRY", "0")  # patience is not what is tested here
     folder = tmp_path / "served"
     folder.mkdir()
     with Server(("127.0.0.1", 0), Handler) as made:
@@ -344,7 +344,7 @@ def remote_pair(make_scene, server):
     for key in values:
         path = path_of(items[1], key)
         path.rename(server.folder / path.name)
-    with options(offline=False):
+    with options(offline=False, retries=0):
         yield items
 
 
@@ -368,7 +368,7 @@ def test_only_ranges_of_a_remote_file_are_fetched(make_scene, server, window_box
     values = {"B04": np.random.default_rng(1).integers(0, 9000, (3000, 3000)).astype("int16")}
     item = make_scene(values, https=f"http://127.0.0.1:{server.server_port}/files")
     path_of(item).rename(server.folder / path_of(item).name)
-    with options(offline=False):
+    with options(offline=False, retries=0):
         compute(load([item], "B04", area=window_box(1000, 1000, 20, 20)))
     fetched = 0
     for line in server.asked:
@@ -410,7 +410,7 @@ def test_a_silent_item_behind_a_failing_server_can_be_skipped_too(make_scene, se
         path = path_of(items[1], key)
         path.rename(server.folder / path.name)
     server.mode = "500"
-    with options(offline=False):
+    with options(offline=False, retries=0):
         result = compute(load(items, ["B04", "SCL"], on_error="skip", physical=physical))
     assert sorted(failures(result).asset) == ["B04", "SCL"]
     expected = (reds(40) * 0.0001).astype("float32") if physical else reds(40)
@@ -441,5 +441,5 @@ def test_a_remote_virtual_raster_cannot_borrow_local_pixels(make_scene, server, 
         <VRTRasterBand dataType="Int16" band="1"><SimpleSource><SourceFilename relativeToVRT="0">{secret}</SourceFilename>
         <SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"""
     )
-    with options(offline=False), pytest.raises(AccessError):
+    with options(offline=False, retries=0), pytest.raises(AccessError):
         compute(load([item], "B04"))
