@@ -1,6 +1,4 @@
 from .analysis.indices import spectral_index as spectral_index
-from .analysis.zones import time_series as time_series
-from .analysis.zones import zonal_stats as zonal_stats
 from .catalogue.archive import index_archive as index_archive
 from .catalogue.archive_index import ArchiveIndex as ArchiveIndex
 from .catalogue.archive_index import open_index as open_index
@@ -17,6 +15,10 @@ from .cube.compute import explain as explain
 from .cube.compute import failures as failures
 from .cube.files import export as export
 from .cube.loader import load as load
+from .cube.preview import preview as preview
+from .cube.reduce import composite as composite
+from .cube.reduce import time_series as time_series
+from .cube.reduce import zonal_stats as zonal_stats
 from .errors import TerrascopeError as TerrascopeError
 from .errors import TerrascopeWarning as TerrascopeWarning
 from .extent.aoi import Aoi as Aoi
