@@ -88,7 +88,7 @@ def stream_composites(
                         whole[number][at][: piece.rows, : piece.cols] = part
         area.leave()
 
-    work(do, tasks, len(tasks), "making the composite")
+    work(do, tasks, len(tasks), "making the composite", remote=stream.is_remote)
     return results
 
 

@@ -13,8 +13,21 @@ from terrascope_nb.host.limits import cores
 Task = TypeVar("Task")
 
 
-def work(do: Callable[[Task], None], tasks: Iterable[Task], total: int, what: str) -> None:
+_REMOTE = 16
+"""Threads that wait for a server: most of their time is not spent on a core."""
+
+
+def work(do: Callable[[Task], None], tasks: Iterable[Task], total: int, what: str, *, remote: bool = False) -> None:
     """Do every task, in their order as far as threads allow; tasks are taken when a thread is free.
+
+    Parameters
+    ----------
+    total : int
+        Number of tasks.
+    what : str
+        What is done, for the line that says how far it is.
+    remote : bool
+        True: the tasks mostly wait for a server, so more threads than cores are worth it.
 
     Raises
     ------
@@ -35,7 +48,7 @@ def work(do: Callable[[Task], None], tasks: Iterable[Task], total: int, what: st
                 raise
             meter.advance()
 
-    threads = min(cores(), total)
+    threads = min(max(cores(), _REMOTE) if remote else cores(), total)
     with Meter(what, total) as meter:
         if threads < 2:
             keep_going(meter)

@@ -1,8 +1,8 @@
 """Pixels of a plan straight from the files, piece by piece: the quality band first, nothing read that it removes.
 
 The numbers are those of `blocks.fuse_step` bit for bit; that function is the definition, this one the fast way. A file
-that is not local, not understood by our own reader or not on the cube's grid is read by `blocks.read_source`, piece by
-piece: the same numbers, slower.
+that our own reader does not understand, or that has to be resampled, is read by `blocks.read_source`, piece by piece:
+the same numbers, slower.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from terrascope_nb.cube.plan import Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for
 from terrascope_nb.errors import AccessError
-from terrascope_nb.raster.blocks import NativeReader, native_reader
+from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
+from terrascope_nb.raster.window import Lookup, look_up, own_reader, take, whole_factors
 
-_PIXELS = 2**18
-"""A piece holds about this many pixels: its arrays stay in the cache of a core."""
+_LOOKUPS = 12
+"""Lookups that are kept: those of two tiles and two resolutions, for a few threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A local file whose pixels are those of the plan's grid, or whole multiples of them."""
+    """A file whose pixels are those of the plan's grid, or whole multiples of them."""
 
-    reader: NativeReader
-    """Reads it."""
+    reader: Any
+    """Reads it: a `NativeReader` or a `RemoteReader`."""
     at: tuple[int, int]
     """Row and column of the grid's first pixel, in the file's pixels cut in ``factor`` x ``factor``."""
     factor: int
@@ -78,9 +79,20 @@ class _File:
         top, left = self.at[0] + piece.top, self.at[1] + piece.left
         bottom, right = top + piece.rows, left + piece.cols
         if factor == 1:
-            return self.reader.read(0, top, left, bottom, right, out=out)
+            if isinstance(self.reader, NativeReader):
+                return self.reader.read(0, top, left, bottom, right, out=out)
+            whole: NDArray[Any] = self.reader.read(0, top, left, bottom, right)
+            return whole
         stored = self.reader.read(0, top // factor, left // factor, -(-bottom // factor), -(-right // factor))
         return repeated(stored, factor, top % factor, left % factor, piece.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loose:
+    """A file on another grid, of which each pixel of the plan's grid takes the nearest."""
+
+    reader: Any
+    """Reads it."""
 
 
 def repeated(coarse: NDArray[Any], factor: int, row: int, col: int, shape: tuple[int, int]) -> NDArray[Any]:
@@ -120,7 +132,10 @@ class Stream:
     def __init__(self, plan: Plan, steps: Sequence[Step]) -> None:
         self.plan = plan
         self.steps = steps
-        self._files: dict[tuple[Any, str], _File | None] = {}
+        self.is_remote = False
+        self._files: dict[tuple[Any, str], _File | _Loose | None] = {}
+        self._lookups: dict[Any, Lookup] = {}
+        self._lock = threading.Lock()
         self._decoders: dict[tuple[int, str, Source], Decoder] = {}
         self._local = threading.local()
 
@@ -135,30 +150,44 @@ class Stream:
     # -- files -------------------------------------------------------------------------------------------------------
 
     def file(self, source: Source, resampling: str) -> _File | None:
-        """Return the file on the plan's grid, or None when it has to be read the slow way."""
+        """Return the file on the plan's grid, or None when it is on another or has to be read the slow way."""
+        found = self._opened(source, resampling)
+        return found if isinstance(found, _File) else None
+
+    def _opened(self, source: Source, resampling: str) -> _File | _Loose | None:
         key = (source.ref.hrefs, source.band_index), resampling
         if key not in self._files:
             self._files[key] = self._open(source, resampling)
         return self._files[key]
 
-    def _open(self, source: Source, resampling: str) -> _File | None:
+    def _open(self, source: Source, resampling: str) -> _File | _Loose | None:
         if source.failed or source.variable is not None:
             return None
         try:
-            href = open_href(source.ref)
-            if href.lower().startswith(("http://", "https://")):
-                return None
-            reader = native_reader(href, source.band_index)
+            reader = own_reader(open_href(source.ref), source.band_index)
         except AccessError:
             return None  # the slow way names it
-        if reader is None or not (reader.info.grid.is_north_up and self.plan.grid.is_north_up):
+        if reader is None:
             return None
-        ratio = abs(reader.info.grid.transform[0] / self.plan.grid.transform[0])
-        factor = 1
-        if resampling == "nearest" and 1.5 < ratio < 1000 and abs(ratio - round(ratio)) < 1e-6:
-            factor = round(ratio)
-        at = self.plan.grid.offset_in(reader.info.grid, factor)
-        return None if at is None else _File(reader, at, factor)
+        self.is_remote |= not isinstance(reader, NativeReader)
+        for factor in whole_factors(reader.info.grid, self.plan.grid, resampling):
+            at = self.plan.grid.offset_in(reader.info.grid, factor)
+            if at is not None:
+                return _File(reader, at, factor)
+        return _Loose(reader) if resampling == "nearest" and reader.info.grid.crs else None
+
+    def _lookup(self, info: FileInfo, piece: Piece) -> Lookup:
+        """Return which pixels a piece takes of a file; kept for a while, as all dates of a tile ask for the same."""
+        key = piece, info.grid, info.levels
+        found = self._lookups.get(key)
+        if found is None:
+            grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
+            found = look_up(info, grid)
+            with self._lock:
+                while len(self._lookups) >= _LOOKUPS:
+                    del self._lookups[next(iter(self._lookups))]
+                self._lookups[key] = found
+        return found
 
     def read(
         self, source: Source, piece: Piece, resampling: str, out: NDArray[Any] | None = None
@@ -167,19 +196,25 @@ class Stream:
 
         The numbers lie in ``out`` when it is given and the file can be read straight into it.
         """
-        file = self.file(source, resampling)
-        if file is not None and file.covers(piece):
-            try:
+        file = self._opened(source, resampling)
+        try:
+            if isinstance(file, _File) and file.covers(piece):
                 return file.read(piece, out), None, file.reader.info
-            except AccessError:
-                pass  # the slow way fails as well, and says it or records it
+            if isinstance(file, _Loose):
+                lookup = self._lookup(file.reader.info, piece)
+                if not lookup.inside.any():
+                    return None
+                window = take(file.reader, lookup)
+                return window.stored, None if window.inside.all() else window.inside, window.info
+        except AccessError:
+            pass  # the slow way fails as well, and says it or records it
         grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
         if not touches(source, grid):
             return None
-        window = read_source(self.plan, source, grid, resampling)
-        if window is None or not window.inside.any():
+        slow = read_source(self.plan, source, grid, resampling)
+        if slow is None or not slow.inside.any():
             return None
-        return window.stored, None if window.inside.all() else window.inside, window.info
+        return slow.stored, None if slow.inside.all() else slow.inside, slow.info
 
     def decoder(self, number: int, source: Source, info: FileInfo) -> Decoder:
         """Return how the numbers of a file become values."""
@@ -238,6 +273,14 @@ class Stream:
                 at = area.top - top % factor, area.left - left % factor
                 return _Kept(keep, at, factor) if keep.any() else None
         grid = plan.grid.crop(area.top, area.left, area.rows, area.cols)
+        if not plan.mask_buffer:
+            found = self.read(scene.quality, area, "nearest")
+            if found is None:
+                return None
+            keep = plan.mask.apply(found[0])
+            if found[1] is not None:
+                keep &= found[1]
+            return _Kept(keep, (area.top, area.left), 1) if keep.any() else None
         keep = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
         return _Kept(keep, (area.top, area.left), 1) if keep is not None and keep.any() else None
 

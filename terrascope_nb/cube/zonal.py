@@ -63,7 +63,7 @@ def stream_zones(
             found[name][number].append(partial)
 
     tasks = ((number, area) for number in range(len(steps)) for area in areas)
-    work(do, tasks, len(steps) * len(areas), "reading the features")
+    work(do, tasks, len(steps) * len(areas), "reading the features", remote=stream.is_remote)
     shape = 1, len(pixels)
     return {
         name: np.concatenate([finish_block(_sorted(parts), shape, stats) for parts in per_step])

@@ -142,7 +142,7 @@ def read_window(
         info = reader.info
         if not info.grid.crs:
             raise CorruptAssetError(f"{href} says no coordinate system, so it cannot be placed on a grid.", href=href)
-        for factor in _whole_factors(info.grid, grid, resampling):
+        for factor in whole_factors(info.grid, grid, resampling):
             at = grid.offset_in(info.grid, factor)
             if at is not None:
                 return _repeated(reader, grid, at, factor)
@@ -151,7 +151,7 @@ def read_window(
         return _nearest(reader, grid)
 
 
-def _whole_factors(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> list[int]:
+def whole_factors(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> list[int]:
     """1, and how many grid pixels fit in a file pixel when that is a whole number and pixels may be repeated."""
     if not (file_grid.is_north_up and grid.is_north_up):
         return []
@@ -188,18 +188,47 @@ def _repeated(reader: Reader, grid: PixelGrid, at: tuple[int, int], factor: int)
 
 def _nearest(reader: Reader, grid: PixelGrid) -> Window:
     """Take, for each grid pixel, the file's pixel that holds its centre."""
-    info = reader.info
+    return take(reader, look_up(reader.info, grid))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """Which pixel of a file each pixel of a grid takes; the same for all files on one grid."""
+
+    level: int
+    """Level of the file, 0 = full resolution."""
+    region: tuple[int, int, int, int]
+    """Top, left, bottom, right of the pixels that are taken, in that level; empty when none is."""
+    index: NDArray[np.intp]
+    """Number of the pixel in the region, row by row; 0 where not inside."""
+    inside: NDArray[np.bool_]
+    """True where the file has a pixel."""
+
+
+def look_up(info: FileInfo, grid: PixelGrid) -> Lookup:
+    """Return which pixel of a file holds the centre of each pixel of a grid."""
     level = _level_for(info, grid)
     height, width = info.levels[level]
     rows, cols = centre_indices(grid, _level_grid(info.grid, height, width))
     inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
-    stored = np.zeros(grid.shape, dtype=info.dtype)
-    if inside.any():
-        used_rows, used_cols = rows[inside], cols[inside]
-        top, left = int(used_rows.min()), int(used_cols.min())
-        piece = reader.read(level, top, left, int(used_rows.max()) + 1, int(used_cols.max()) + 1)
-        stored[inside] = piece[used_rows - top, used_cols - left]
-    return Window(stored, inside, info)
+    if not inside.any():
+        return Lookup(level, (0, 0, 0, 0), np.zeros(grid.shape, dtype=np.intp), inside)
+    used_rows, used_cols = rows[inside], cols[inside]
+    top, left, right = int(used_rows.min()), int(used_cols.min()), int(used_cols.max()) + 1
+    index = np.zeros(grid.shape, dtype=np.intp)
+    index[inside] = (used_rows - top).astype(np.intp) * (right - left) + (used_cols - left)
+    return Lookup(level, (top, left, int(used_rows.max()) + 1, right), index, inside)
+
+
+def take(reader: Reader, lookup: Lookup) -> Window:
+    """Return the pixels that a lookup says."""
+    info = reader.info
+    if not lookup.inside.any():
+        return Window(np.zeros(lookup.inside.shape, dtype=info.dtype), lookup.inside, info)
+    stored = reader.read(lookup.level, *lookup.region).reshape(-1).take(lookup.index)
+    if not lookup.inside.all():
+        stored[~lookup.inside] = 0
+    return Window(stored, lookup.inside, info)
 
 
 def _level_grid(full: PixelGrid, height: int, width: int) -> PixelGrid:
@@ -226,8 +255,13 @@ def _ground_ratio(file_grid: PixelGrid, grid: PixelGrid) -> float:
         file_y, file_x = file_grid.resolution
         grid_y, grid_x = grid.resolution
         return min(grid_y / file_y, grid_x / file_x)
-    rows, cols = grid.shape
-    middle = grid.crop(rows // 2, cols // 2, 2, 2)
+    # Measured at the middle of the file, so that every piece of a cube comes to the same answer.
+    rows, cols = file_grid.shape
+    heart = file_grid.crop(rows // 2, cols // 2, 1, 1)
+    row, col = (float(position[0, 0]) for position in centre_indices(heart, grid, whole=False))
+    if not (np.isfinite(row) and np.isfinite(col)):
+        return 1.0
+    middle = grid.crop(int(np.floor(row)), int(np.floor(col)), 2, 2)
     row_index, col_index = centre_indices(middle, file_grid, whole=False)
     across = float(np.hypot(col_index[0, 1] - col_index[0, 0], row_index[0, 1] - row_index[0, 0]))
     down = float(np.hypot(col_index[1, 0] - col_index[0, 0], row_index[1, 0] - row_index[0, 0]))
