@@ -38,10 +38,13 @@ _GAP = 64 * 1024
 _MOST_RUN = 4 * 2**20
 """Bytes of one request for several blocks."""
 _MOST_HEADERS = 128 * 2**20
-_MOST_BLOCKS = 32 * 2**20
+_MOST_BLOCKS = 64 * 2**20
 """Bytes in memory of headers (some 35 kB each) and of blocks, as they are packed in the file."""
 
 _Key = tuple[str, Version, int]
+"""Address, version and first byte of a block."""
+_Spots = dict[_Key, tuple[int, list[Spot]]]
+"""Bytes of a block, and where it is wanted."""
 
 
 class RangeFile(io.RawIOBase):
@@ -221,17 +224,38 @@ class RemoteReader:
                     raise
         return out
 
+    def read_ahead(self, level: int, top: int, left: int, bottom: int, right: int) -> None:
+        """Begin to fetch what lies under a region that will be read soon in several pieces; returns at once.
+
+        Neighbouring blocks come together, as if the region were read whole. Failures are told to whoever reads.
+        """
+        file = _known_file(self.url)
+        if file.header is None or repr(file.info and info_of_band(file.header, file.info, self.band)) != repr(
+            self.info
+        ):
+            return  # another file by now: `read` says so
+        spots: _Spots = {}
+        for spot, begin, count in self._places(file, file.header, level, (top, left, bottom, right)):
+            if count and begin + count > len(file.head):
+                spots[self.url, file.version, begin] = count, [spot]
+        _bring(file, {key: count for key, (count, _) in spots.items()})
+
+    def _places(self, file: RemoteFile, header: Header, level: int, region: Region) -> Iterator[tuple[Spot, int, int]]:
+        """Yield the blocks under a region with their first byte and their number of bytes."""
+        offsets, counts = file.ranges_of(level)
+        for spot in spots_under(header, self.band, level, region):
+            begin, count = int(offsets[spot.number]), int(counts[spot.number])
+            self._check(file, header, spot, begin, count)
+            yield spot, begin, count
+
     def _read(self, file: RemoteFile, level: int, region: Region, out: NDArray[Any]) -> None:
         header = file.header
         assert header is not None
-        offsets, counts = file.ranges_of(level)
-        spots: dict[_Key, tuple[int, list[Spot]]] = {}
-        for spot in spots_under(header, self.band, level, region):
-            begin, count = int(offsets[spot.number]), int(counts[spot.number])
+        spots: _Spots = {}
+        for spot, begin, count in self._places(file, header, level, region):
             if count == 0 or begin + count <= len(file.head):
                 self._decode(header, spot, file.head[begin : begin + count], out)
             else:
-                self._check(file, header, spot, begin, count)
                 spots.setdefault((self.url, file.version, begin), (count, []))[1].append(spot)
         # Closed at once when a block does not decode: others may wait for what was claimed.
         with closing(_fetched(file, {key: count for key, (count, _) in spots.items()})) as blocks:
@@ -246,7 +270,7 @@ class RemoteReader:
         """Refuse a block that is outside the file or larger than any packing makes it, before it is asked for."""
         samples = header.count if header.planar == 1 else 1
         decoded = spot.shape[0] * spot.shape[1] * samples * np.dtype(header.dtype).itemsize
-        if begin + count > file.version.size or count > 2 * decoded + 65536:
+        if (count and begin + count > file.version.size) or count > 2 * decoded + 65536:
             raise CorruptAssetError(
                 f"{self.url} is damaged: it claims a block of {count} bytes at byte {begin}, in a file of "
                 f"{file.version.size} bytes.",
@@ -354,6 +378,32 @@ def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, 
         yield key, _awaited(file, key, sizes[key], future)
 
 
+def _bring(file: RemoteFile, sizes: dict[_Key, int]) -> None:
+    """Begin to fetch blocks that nobody has asked for yet, each run in a thread of its own that waits for no other."""
+    shelf, disk = _kept.blocks, disk_shelf()
+    mine = shelf.claim(sizes)[2]
+    for key in list(mine):
+        data = disk.get(*key) if disk and file.checked else None
+        if data is not None:
+            shelf.put(key, data, len(data))
+            mine.remove(key)
+    for begin, end, keys in _runs((key[2], key[2] + sizes[key], key) for key in mine):
+        in_background(_bring_run, shelf, file, begin, end, {key: sizes[key] for key in keys})
+
+
+def _bring_run(shelf: Shelf[_Key, bytes], file: RemoteFile, begin: int, end: int, sizes: dict[_Key, int]) -> None:
+    todo = set(sizes)
+    try:
+        for key, block in _cut(file, begin, next(fetch_each(file.url, [(begin, end)], version=file.version))[1], sizes):
+            todo.discard(key)
+            shelf.put(key, block, len(block))
+    except AccessError as error:
+        shelf.give_up(todo, error)
+    except BaseException:
+        shelf.give_up(todo)
+        raise
+
+
 def _awaited(file: RemoteFile, key: _Key, size: int, future: Future[bytes]) -> bytes:
     try:
         return future.result()
@@ -370,14 +420,20 @@ def _asked(file: RemoteFile, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, byt
         _check_version(file)
     yield from found.items()
     for number, data in fetch_each(file.url, [run[:2] for run in runs], version=file.version):
-        file.checked = True
         begin, _, keys = runs[number]
-        for key in keys:
-            # A copy, so that a block that is kept does not keep its neighbours.
-            block = data if len(keys) == 1 else data[key[2] - begin : key[2] - begin + sizes[key]]
-            if disk and (file.version.etag or file.version.modified):
-                disk.put(block, *key)
-            yield key, block
+        yield from _cut(file, begin, data, {key: sizes[key] for key in keys})
+
+
+def _cut(file: RemoteFile, begin: int, data: bytes, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, bytes]]:
+    """Yield the blocks of a run that came from the server, and keep them on disk when that is wanted."""
+    file.checked = True
+    disk = disk_shelf()
+    for key, size in sizes.items():
+        # A copy, so that a block that is kept does not keep its neighbours.
+        block = data if size == len(data) else data[key[2] - begin : key[2] - begin + size]
+        if disk and (file.version.etag or file.version.modified):
+            disk.put(block, *key)
+        yield key, block
 
 
 def _runs(blocks: Iterable[tuple[int, int, _Key]]) -> Iterator[tuple[int, int, list[_Key]]]:

@@ -221,6 +221,32 @@ def test_reading_ahead_says_nothing_of_what_is_not_there(file_server):
         remote_reader(file_server.url("gone.tif"))
 
 
+def test_pieces_of_a_region_that_was_announced_cost_no_request_of_their_own(file_server):
+    path = write(file_server.root / "a.tif", noise(), overviews=())
+    reader = remote_reader(file_server.url(path))
+    file_server.forget()
+    reader.read_ahead(0, 0, 0, 256, 512)
+    pieces = [reader.read(0, top, left, top + 64, left + 64) for top in range(0, 256, 64) for left in range(0, 512, 64)]
+    whole = np.block([pieces[n : n + 8] for n in range(0, 32, 8)])
+    np.testing.assert_array_equal(whole, truth(path, (0, 0, 256, 512)))
+    assert 1 <= len(file_server.asked) <= 4
+
+
+def test_a_failure_of_what_was_announced_is_told_to_who_reads(file_server):
+    path = write(file_server.root / "a.tif", noise(), overviews=())
+    reader = remote_reader(file_server.url(path))
+    file_server.delay = 0.1
+    file_server.misbehave = lambda handler, asked, data: handler.reply(403) or True
+    reader.read_ahead(0, 0, 0, 256, 512)
+    with pytest.raises(AssetUnreachableError, match="403"):
+        reader.read(0, 192, 192, 256, 256)
+    file_server.misbehave = None
+    np.testing.assert_array_equal(reader.read(0, 192, 192, 256, 256), truth(path, (192, 192, 256, 256)))
+    write(path, noise(seed=9), overviews=())
+    reader.read_ahead(0, 300, 0, 400, 300)
+    np.testing.assert_array_equal(reader.read(0, 300, 0, 400, 300), noise(seed=9)[0, 300:400, :300])
+
+
 def test_an_address_with_a_query_is_a_geotiff_by_its_path(file_server):
     path = cog(file_server.root / "a.tif", noise())
     with open_reader(file_server.url(path) + "?version=3") as reader:
