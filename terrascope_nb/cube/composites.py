@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.decoding import Decoder
-from terrascope_nb.cube.pieces import cut
-from terrascope_nb.cube.stacks import How, Layer, rank_stored, reduce_layers
+from terrascope_nb.cube.pieces import cut, is_on_grid
+from terrascope_nb.cube.plan import Step
+from terrascope_nb.cube.stacks import How, Layer, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Look, Piece, Stream
 from terrascope_nb.host.limits import available_memory, cores
 
 _STACKS = 0.25
 """Part of the available memory that the dates of all pieces at work may take."""
+_RANKED = 64
+"""Rows that are ranked at once."""
 
 
 @dataclass(slots=True)
@@ -66,6 +69,9 @@ def stream_composites(
         name: (np.empty(shape, dtype="float32"), np.empty(shape, dtype="uint16") if count else None)
         for name in variables
     }
+    if how.percent is not None and not is_on_grid(stream, first):
+        _rank_side_by_side(stream, variables, groups, how, results)
+        return results
     decoders = {name: _common(stream, variable, how) for name, variable in variables.items()}
     most = max(map(len, groups))
     height = _height(most) if how.percent is not None else None
@@ -90,6 +96,56 @@ def stream_composites(
 
     work(do, tasks, len(tasks), "making the composite", remote=stream.is_remote)
     return results
+
+
+def _rank_side_by_side(
+    stream: Stream,
+    variables: Mapping[str, Standing],
+    groups: Sequence[Sequence[int]],
+    how: How,
+    results: Mapping[str, tuple[NDArray[np.float32], NDArray[np.uint16] | None]],
+) -> None:
+    """Rank files on another grid: one large piece after the other, its dates and then its rows on all cores.
+
+    The blocks of such files lie across the pieces, so that small pieces would have them decoded several times.
+    """
+    assert how.percent is not None
+    percent = how.percent
+    first = next(iter(variables.values()))
+    for piece, _ in cut(stream, first).areas():
+        at = np.s_[piece.top - first.rows[0] :, piece.left - first.cols[0] :]
+        for name, variable in variables.items():
+            for number, group in enumerate(groups):
+                stack = _stacked(stream, variable, [stream.steps[step] for step in group], piece)
+                wholes = [None if w is None else w[number][at][: piece.rows, : piece.cols] for w in results[name]]
+
+                def rank(
+                    rows: slice, stack: NDArray[np.float32] = stack, wholes: Sequence[NDArray[Any] | None] = wholes
+                ) -> None:
+                    for whole, part in zip(wholes, rank_values(stack[:, rows], percent), strict=True):
+                        if whole is not None:
+                            whole[rows] = part
+
+                rows = [slice(top, min(top + _RANKED, piece.rows)) for top in range(0, piece.rows, _RANKED)]
+                work(rank, rows, len(rows), "making the composite")
+
+
+def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece) -> NDArray[np.float32]:
+    """Return the values of a piece (time, y, x), infinite where not valid."""
+    stack = np.empty((len(steps), *piece.shape), dtype="float32")
+
+    def fill(number: int) -> None:
+        keeps = None
+        if stream.plan.mask is not None:
+            keeps = [stream.kept(scene, piece) for scene in steps[number].scenes]
+        values = Look(stream, steps[number], piece, keeps).result(variable.numbers, variable.formula)
+        if values is None:
+            stack[number] = np.inf
+        else:
+            np.fmin(values, np.float32(np.inf), out=stack[number])
+
+    work(fill, range(len(steps)), len(steps), "reading the dates", remote=stream.is_remote)
+    return stack
 
 
 def _common(stream: Stream, variable: Standing, how: How) -> Decoder | None:

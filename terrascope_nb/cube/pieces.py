@@ -10,7 +10,9 @@ from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Piece, Stream
 
 _SIDE = 512
-"""Pixels of a piece's side where the files do not give one."""
+"""Pixels of a piece's side, at least, where the files' blocks are smaller."""
+_LOOSE = 1024
+"""Pixels of a piece's side where the files are on another grid: their blocks lie across pieces."""
 _WIDEST = 2048
 """Pixels of the side of an area that shares its quality mask."""
 
@@ -48,12 +50,17 @@ def cut(stream: Stream, standing: Standing) -> Cuts:
     coarse = _block_of(stream, standing, None)
     edges, shared = [], []
     for axis, (first, last) in enumerate((standing.rows, standing.cols)):
-        size, offset = fine[axis] if fine else (_SIDE, 0)
+        size, offset = fine[axis] if fine else (_LOOSE, 0)
         wide, _ = coarse[axis] if coarse else (size, 0)
         wide = wide if wide % size == 0 and wide <= _WIDEST else size
         edges.append(_edges(first, last, size, offset))
         shared.append(_edges(first, last, wide, offset))
     return Cuts(edges[0], edges[1], shared[0], shared[1])
+
+
+def is_on_grid(stream: Stream, standing: Standing) -> bool:
+    """Whether the files' own pixels are those of the grid, or whole multiples of them."""
+    return _block_of(stream, standing, standing.numbers[0]) is not None
 
 
 def _edges(first: int, last: int, size: int, offset: int) -> tuple[int, ...]:

@@ -32,29 +32,40 @@ def comparisons(length: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-def sort_columns(stack: NDArray[Any]) -> None:
-    """Sort each column of (time, pixel) in place; no number may be NaN.
+def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
+    """Sort each column of (time, pixel); no number may be NaN.
 
     One comparison of two whole rows is two vector instructions per 16 to 64 pixels, which is far faster than sorting
     columns of some tens of numbers one by one.
+
+    Parameters
+    ----------
+    stack : numpy.ndarray, dims (time + 1, pixel)
+        The last row holds nothing: it is room to work in.
+
+    Returns
+    -------
+    numpy.ndarray of int
+        The row that holds the smallest numbers, the second smallest, and so on.
     """
-    rows = list(stack)
-    spare = np.empty_like(stack[0])
-    for low, high in comparisons(len(rows)):
-        np.minimum(rows[low], rows[high], out=spare)
-        np.maximum(rows[low], rows[high], out=rows[high])
-        rows[low][...] = spare
+    rows, order, spare = list(stack), list(range(len(stack) - 1)), len(stack) - 1
+    for low, high in comparisons(len(order)):
+        one, two = order[low], order[high]
+        np.minimum(rows[one], rows[two], out=rows[spare])
+        np.maximum(rows[one], rows[two], out=rows[two])
+        order[low], spare = spare, one
+    return np.array(order, dtype=np.intp)
 
 
 def ranked(
-    stack: NDArray[Any], count: NDArray[np.intp], percent: float
+    stack: NDArray[Any], order: NDArray[np.intp], count: NDArray[np.intp], percent: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
     """Return the two numbers beside a percentile of sorted columns, and how far it lies from the first to the second.
 
     Parameters
     ----------
-    stack : numpy.ndarray, dims (time, pixel)
-        Sorted; what is not valid stands at the end.
+    stack, order : numpy.ndarray
+        As `sort_columns` left and gave them; what is not valid stands at the end.
     count : numpy.ndarray of int, dims (pixel)
         Valid numbers of each column; where it is 0 the answer means nothing.
     percent : float
@@ -66,16 +77,15 @@ def ranked(
     (None = half).
     """
     width = stack.shape[1]
-    pixels = np.arange(width)
-    flat = stack.reshape(-1)
+    begins, pixels, flat = order * width, np.arange(width), stack.reshape(-1)
     last = np.maximum(count - 1, 0)
     if percent == 50:  # whole numbers only: this is the usual one
-        low, high = last >> 1, np.minimum(count >> 1, last)
-        return flat.take(low * width + pixels), flat.take(high * width + pixels), None
-    position = last * (percent / 100)
-    low = np.floor(position).astype(np.intp)
-    high = np.minimum(low + 1, last)
-    return flat.take(low * width + pixels), flat.take(high * width + pixels), position - low
+        low, high, share = last >> 1, np.minimum(count >> 1, last), None
+    else:
+        position = last * (percent / 100)
+        low = np.floor(position).astype(np.intp)
+        high, share = np.minimum(low + 1, last), position - low
+    return flat.take(begins.take(low) + pixels), flat.take(begins.take(high) + pixels), share
 
 
 def between(

@@ -81,9 +81,8 @@ def reduce_layers(
             if layer is not None:
                 # NaN becomes infinite, which no valid value is, and sorts to the end.
                 np.fmin(layer, np.float32(np.inf), out=stack[filled])
-                number += np.isfinite(layer)
                 filled += 1
-        return _percentile(stack[:filled], number, how.percent, None), number
+        return rank_values(stack[:filled], how.percent)
     if how.name in ("mean", "sum"):
         total = np.zeros(shape, dtype="float64")
         for layer in layers:
@@ -170,19 +169,28 @@ def rank_stored(
     return _percentile(stack, count, percent, decoder), count
 
 
+def rank_values(stack: NDArray[np.float32], percent: float) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the percentile of values (time, y, x), infinite where not valid, and how many are valid."""
+    count = np.zeros(stack.shape[1:], dtype="uint16")
+    for layer in stack:
+        count += np.isfinite(layer)
+    return _percentile(stack, count, percent, None), count
+
+
 def _percentile(
     stack: NDArray[Any], count: NDArray[np.uint16], percent: float, decoder: Decoder | None
 ) -> NDArray[np.float32]:
-    """Sort the stack in place and return a percentile of its valid numbers."""
+    """Return a percentile of the valid numbers of a stack, in which larger ones stand for what is missing."""
     result = np.full(count.size, np.nan, dtype="float32")
     if not len(stack):
         return result.reshape(count.shape)
     columns, counts = stack.reshape(len(stack), -1), count.reshape(-1)
     for begin in range(0, count.size, _COLUMNS):
         here = np.s_[begin : begin + _COLUMNS]
-        part = np.ascontiguousarray(columns[:, here])
-        sort_columns(part)
-        low, high, share = ranked(part, counts[here].astype(np.intp), percent)
+        part = np.empty((len(stack) + 1, len(result[here])), dtype=stack.dtype)
+        part[:-1] = columns[:, here]
+        order = sort_columns(part)
+        low, high, share = ranked(part, order, counts[here].astype(np.intp), percent)
         if decoder is not None:
             low, high = _values(decoder, low), _values(decoder, high)
         np.copyto(result[here], between(low, high, share), where=counts[here] > 0)

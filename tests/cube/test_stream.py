@@ -35,21 +35,23 @@ from terrascope_nb.cube.values import decode
 from terrascope_nb.errors import GridError, NothingFoundError, UnknownBandError
 
 
+def in_order(columns):
+    stack = np.concatenate([columns, columns[:1] * 0 - 1])
+    return stack[sort_columns(stack)]
+
+
 @pytest.mark.parametrize("length", range(1, 11))
 def test_the_comparisons_sort_every_column_of_noughts_and_ones(length):
     """A network that sorts these sorts everything (Knuth's 0-1 principle)."""
     columns = np.array(list(itertools.product((0, 1), repeat=length)), dtype="int16").T.copy()
-    sort_columns(columns)
-    assert (np.diff(columns, axis=0) >= 0).all()
+    assert (np.diff(in_order(columns), axis=0) >= 0).all()
     assert len(comparisons(length)) <= length * (length - 1) // 2
 
 
 @given(st.integers(1, 90), st.integers(0, 2**32 - 1), st.sampled_from(["int16", "uint8", "float32"]))
 def test_columns_of_any_length_are_sorted_as_numpy_does(length, seed, dtype):
     stack = np.random.default_rng(seed).integers(0, 99, (length, 40)).astype(dtype)
-    wanted = np.sort(stack, axis=0)
-    sort_columns(stack)
-    np.testing.assert_array_equal(stack, wanted)
+    np.testing.assert_array_equal(in_order(stack), np.sort(stack, axis=0))
 
 
 CODINGS = [
