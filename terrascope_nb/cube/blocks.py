@@ -27,6 +27,12 @@ def failures_of(token: str) -> tuple[Failure, ...]:
         return tuple(_failures.get(token, {}).values())
 
 
+def forget_failures(token: str) -> None:
+    """Begin anew: what failed when an equal plan was loaded before may be there now."""
+    with _failures_lock:
+        _failures.pop(token, None)
+
+
 def _record(token: str, failure: Failure) -> None:
     with _failures_lock:
         _failures.setdefault(token, {})[failure.item_id, failure.asset] = failure

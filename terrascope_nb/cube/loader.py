@@ -19,6 +19,7 @@ from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
 from terrascope_nb.cube.assembly import assemble
+from terrascope_nb.cube.blocks import forget_failures
 from terrascope_nb.cube.budget import check_budget, size_text
 from terrascope_nb.cube.clearness import choose_steps, measure_all, measure_footprints
 from terrascope_nb.cube.geobox import check_touches_like, choose_grid, grid_like
@@ -197,6 +198,7 @@ def load(
         plan = replace(plan, mask=None)
     # Of the text, not of a pickle: equal plans of equal but not identical parts pickle differently.
     plan = replace(plan, token=hashlib.sha1(repr(plan).encode(), usedforsecurity=False).hexdigest())
+    forget_failures(plan.token)
     return assemble(plan, product, chunks)
 
 
