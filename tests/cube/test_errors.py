@@ -151,6 +151,17 @@ def test_a_bad_file_beside_a_good_neighbour_leaves_the_neighbours_pixels(make_sc
     assert failures(result).item.tolist() == [items[0].id]
 
 
+def test_a_file_that_is_whole_again_is_no_failure_any_more(pair):
+    # The same call again, as when a cell is run twice, has the same token: the old failure must not stick to it.
+    good = path_of(pair[1]).read_bytes()
+    scramble(path_of(pair[1]))
+    assert len(failures(compute(load(pair, "B04", on_error="skip")))) == 1
+    path_of(pair[1]).write_bytes(good)
+    result = compute(load(pair, "B04", on_error="skip"))
+    assert np.isfinite(result.B04).all()
+    assert len(failures(result)) == 0
+
+
 def test_when_all_files_are_gone_the_cube_is_nan_and_all_are_listed(pair):
     for item in pair:
         remove(path_of(item))
