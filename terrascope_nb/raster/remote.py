@@ -8,132 +8,43 @@ whether it is still the same.
 
 from __future__ import annotations
 
-import io
-import json
 import os
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.errors import AccessError, CorruptAssetError
-from terrascope_nb.host.ranges import Version, fetch, fetch_each, in_background
-from terrascope_nb.raster.blocks import Ranges, Region, Spot, decode_part, info_of, info_of_band, spots_under
-from terrascope_nb.raster.header import Header, read_header, tile_ranges
+from terrascope_nb.host.ranges import Version, fetch_each, in_background
+from terrascope_nb.raster.blocks import Region, Spot, decode_part, info_of_band, spots_under
+from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.remote_cache import GivenUpError, Shelf, disk_shelf
+from terrascope_nb.raster.remote_file import (
+    RemoteFile,
+    check_version,
+    forget_file,
+    forget_files,
+    is_remote_tiff,
+    known_file,
+)
 
-_HEAD = 32 * 1024
-"""Bytes of the first request: the whole header of a cloud-optimised 10 m band with tiles of 256 pixels or more."""
-_MOST_PIECES = 64
-"""Requests for one header; a file that scatters it more is left to GDAL."""
 _GAP = 64 * 1024
 """Bytes between two blocks that are fetched along rather than asked around."""
 _MOST_RUN = 4 * 2**20
 """Bytes of one request for several blocks."""
-_MOST_HEADERS = 128 * 2**20
 _MOST_BLOCKS = 64 * 2**20
-"""Bytes in memory of headers (some 35 kB each) and of blocks, as they are packed in the file."""
+"""Bytes of blocks in memory, as they are packed in the file."""
 
 _Key = tuple[str, Version, int]
 """Address, version and first byte of a block."""
 _Spots = dict[_Key, tuple[int, list[Spot]]]
 """Bytes of a block, and where it is wanted."""
-
-
-class RangeFile(io.RawIOBase):
-    """A file behind HTTP as something with ``read`` and ``seek``: a few pieces, not for pixels."""
-
-    def __init__(self, url: str, head: bytes, version: Version) -> None:
-        super().__init__()
-        self.name = url
-        self._version = version
-        self._at = 0
-        self._pieces = [(0, head)]
-
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte."""
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._version.size}[whence]
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        """Return that many bytes, fewer at the end of the file."""
-        size = self._version.size - self._at if size < 0 else min(size, self._version.size - self._at)
-        if size <= 0:
-            return b""
-        begin, piece = self._piece(self._at, self._at + size)
-        found = piece[self._at - begin : self._at - begin + size]
-        self._at += len(found)
-        return found
-
-    def _piece(self, first: int, stop: int) -> tuple[int, bytes]:
-        for begin, piece in self._pieces:
-            if begin <= first and stop <= begin + len(piece):
-                return begin, piece
-        if len(self._pieces) > _MOST_PIECES:
-            raise CorruptAssetError(
-                f"{self.name} is no readable GeoTIFF: its header lies in more than {_MOST_PIECES} places.",
-                href=self.name,
-            )
-        answer = fetch(self.name, first, max(stop, min(first + _HEAD, self._version.size)), version=self._version)
-        self._pieces.append((0 if answer.whole else first, answer.data))
-        # The first piece stays; of the others the last ones are enough, and a header cannot fill the memory.
-        self._pieces[1:-4] = [(0, b"")] * max(len(self._pieces) - 5, 0)
-        return self._pieces[-1]
-
-
-@dataclass(slots=True)
-class RemoteFile:
-    """What is known of a file behind HTTP."""
-
-    url: str
-    """Where it is."""
-    version: Version
-    """Which version of it."""
-    head: bytes
-    """Its first bytes, or all when it is small."""
-    header: Header | None
-    """Its header; None where GDAL has to read the file."""
-    info: FileInfo | None
-    """What the header says of the first band; None where GDAL has to read the file."""
-    checked: bool
-    """True: the server named this version to this process."""
-    ranges: dict[int, Ranges]
-    """Where the blocks of each level lie, for levels that were read."""
-
-    def ranges_of(self, level: int) -> Ranges:
-        """Return where the blocks of a level lie."""
-        if level not in self.ranges:
-            assert self.header is not None
-            source = cast("BinaryIO", RangeFile(self.url, self.head, self.version))
-            self.ranges[level] = tile_ranges(source, self.header.levels[level])
-        return self.ranges[level]
-
-    @property
-    def cost(self) -> int:
-        """Bytes it takes in memory once all levels were read."""
-        tiles = sum(level.offsets.count for level in self.header.levels) if self.header else 0
-        return len(self.head) + 16 * tiles + 4096
-
-
-def is_remote_tiff(href: str) -> bool:
-    """Return True for an http(s) address whose path ends like that of a GeoTIFF."""
-    parts = urlsplit(href)
-    return parts.scheme.lower() in ("http", "https") and parts.path.lower().endswith((".tif", ".tiff"))
 
 
 def remote_reader(url: str, band: int = 1) -> RemoteReader | None:
@@ -148,7 +59,7 @@ def remote_reader(url: str, band: int = 1) -> RemoteReader | None:
     """
     if not is_remote_tiff(url):
         return None
-    file = _known_file(url)
+    file = known_file(url)
     if file.header is None or file.info is None:
         return None
     info = info_of_band(file.header, file.info, band)
@@ -164,7 +75,7 @@ def read_ahead(urls: Iterable[str]) -> None:
 
 def _fetch_quietly(url: str) -> None:
     try:
-        _known_file(url)
+        known_file(url)
     except AccessError:
         return  # whoever reads the file is told
 
@@ -205,21 +116,15 @@ class RemoteReader:
         if out is None:
             out = np.empty((bottom - top, right - left), dtype=self.info.dtype)
         for again in (True, False):
-            file = _known_file(self.url)
-            info = info_of_band(file.header, file.info, self.band) if file.header and file.info else None
-            if repr(info) != repr(self.info):  # a nodata of NaN equals nothing, not even itself
-                raise CorruptAssetError(
-                    f"{self.url} was replaced by a file of another kind while it was being read. Load it again.",
-                    href=self.url,
-                    changed=True,
-                )
+            file = known_file(self.url)
+            header = self._header_of(file)
             try:
-                self._read(file, level, (top, left, bottom, right), out)
+                self._read(file, header, level, (top, left, bottom, right), out)
                 break
             except CorruptAssetError as error:
                 if not error.facts.get("changed"):
                     raise
-                _forget(self.url)
+                forget_file(self.url)
                 if not again:
                     raise
         return out
@@ -229,16 +134,27 @@ class RemoteReader:
 
         Neighbouring blocks come together, as if the region were read whole. Failures are told to whoever reads.
         """
-        file = _known_file(self.url)
-        if file.header is None or repr(file.info and info_of_band(file.header, file.info, self.band)) != repr(
-            self.info
-        ):
-            return  # another file by now: `read` says so
-        spots: _Spots = {}
-        for spot, begin, count in self._places(file, file.header, level, (top, left, bottom, right)):
-            if count and begin + count > len(file.head):
-                spots[self.url, file.version, begin] = count, [spot]
-        _bring(file, {key: count for key, (count, _) in spots.items()})
+        sizes: dict[_Key, int] = {}
+        try:
+            file = known_file(self.url)
+            header = self._header_of(file)
+            for _, begin, count in self._places(file, header, level, (top, left, bottom, right)):
+                if count and begin + count > len(file.head):
+                    sizes[self.url, file.version, begin] = count
+        except AccessError:
+            return
+        _bring(file, sizes)
+
+    def _header_of(self, file: RemoteFile) -> Header:
+        """Return the header of the file as it is now, which must be of the kind that the reader was made for."""
+        info = info_of_band(file.header, file.info, self.band) if file.header and file.info else None
+        if file.header is None or repr(info) != repr(self.info):  # a nodata of NaN equals nothing, not even itself
+            raise CorruptAssetError(
+                f"{self.url} was replaced by a file of another kind while it was being read. Load it again.",
+                href=self.url,
+                changed=True,
+            )
+        return file.header
 
     def _places(self, file: RemoteFile, header: Header, level: int, region: Region) -> Iterator[tuple[Spot, int, int]]:
         """Yield the blocks under a region with their first byte and their number of bytes."""
@@ -248,9 +164,7 @@ class RemoteReader:
             self._check(file, header, spot, begin, count)
             yield spot, begin, count
 
-    def _read(self, file: RemoteFile, level: int, region: Region, out: NDArray[Any]) -> None:
-        header = file.header
-        assert header is not None
+    def _read(self, file: RemoteFile, header: Header, level: int, region: Region, out: NDArray[Any]) -> None:
         spots: _Spots = {}
         for spot, begin, count in self._places(file, header, level, region):
             if count == 0 or begin + count <= len(file.head):
@@ -278,90 +192,23 @@ class RemoteReader:
             )
 
 
-class _Kept:
-    """What this process keeps in memory; a forked process begins anew."""
-
-    def __init__(self) -> None:
-        self.files: Shelf[str, RemoteFile] = Shelf(_MOST_HEADERS)
-        self.blocks: Shelf[_Key, bytes] = Shelf(_MOST_BLOCKS)
-
-
-_kept = _Kept()
+_blocks: Shelf[_Key, bytes] = Shelf(_MOST_BLOCKS)
 
 
 def forget_all() -> None:
     """Forget every header and block in memory."""
-    global _kept  # noqa: PLW0603 - locks of a parent process are of no use to its child
-    _kept = _Kept()
+    global _blocks  # noqa: PLW0603 - locks of a parent process are of no use to its child
+    _blocks = Shelf(_MOST_BLOCKS)
+    forget_files()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_all)
 
 
-def _known_file(url: str) -> RemoteFile:
-    """Return what is known of a file; fetched by the first who asks, for all who ask meanwhile."""
-    shelf = _kept.files
-    while True:
-        here, coming, _ = shelf.claim([url])
-        if here:
-            return here[url]
-        if coming:
-            try:
-                return coming[url].result()
-            except GivenUpError:
-                continue
-        try:
-            found = _opened(url)
-        except BaseException as error:
-            shelf.give_up([url], error)
-            raise
-        shelf.put(url, found, found.cost)
-        return found
-
-
-def _opened(url: str) -> RemoteFile:
-    disk = disk_shelf()
-    kept = disk.get("head", url) if disk else None
-    if kept is not None:
-        line, _, head = kept.partition(b"\n")
-        return _parsed(url, head, Version(*json.loads(line)), checked=False)
-    piece = fetch(url, 0, _HEAD)
-    file = _parsed(url, piece.data, piece.version, checked=True)
-    if disk and (piece.version.etag or piece.version.modified):  # else a new version could not be told
-        disk.put(json.dumps(astuple(piece.version)).encode() + b"\n" + piece.data, "head", url)
-    return file
-
-
-def _parsed(url: str, head: bytes, version: Version, *, checked: bool) -> RemoteFile:
-    header = info = None
-    try:
-        header = read_header(cast("BinaryIO", RangeFile(url, head, version)))
-        info = info_of(header)
-    except CorruptAssetError as error:
-        if error.facts.get("changed"):
-            raise
-        # GDAL knows more kinds of TIFF than we do, and names the file when it is damaged indeed.
-    return RemoteFile(url, version, head, header, info, checked, {})
-
-
-def _forget(url: str) -> None:
-    _kept.files.drop(url)
-    disk = disk_shelf()
-    if disk:
-        disk.drop("head", url)
-
-
-def _check_version(file: RemoteFile) -> None:
-    """Ask the server for one byte where nothing else told this process that the file is still the same."""
-    if not file.checked:
-        fetch(file.url, 0, 1, version=file.version)
-        file.checked = True
-
-
 def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, bytes], None, None]:
     """Yield the bytes of blocks, from memory or disk where they are kept, as they arrive."""
-    shelf = _kept.blocks
+    shelf = _blocks
     here, coming, mine = shelf.claim(sizes)
     todo = set(mine)
     try:
@@ -380,7 +227,7 @@ def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, 
 
 def _bring(file: RemoteFile, sizes: dict[_Key, int]) -> None:
     """Begin to fetch blocks that nobody has asked for yet, each run in a thread of its own that waits for no other."""
-    shelf, disk = _kept.blocks, disk_shelf()
+    shelf, disk = _blocks, disk_shelf()
     mine = shelf.claim(sizes)[2]
     for key in list(mine):
         data = disk.get(*key) if disk and file.checked else None
@@ -417,7 +264,7 @@ def _asked(file: RemoteFile, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, byt
     found = {key: data for key in sizes if (data := disk.get(*key)) is not None} if disk else {}
     runs = list(_runs([(key[2], key[2] + size, key) for key, size in sizes.items() if key not in found]))
     if not runs:
-        _check_version(file)
+        check_version(file)
     yield from found.items()
     for number, data in fetch_each(file.url, [run[:2] for run in runs], version=file.version):
         begin, _, keys = runs[number]

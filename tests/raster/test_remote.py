@@ -29,6 +29,7 @@ from terrascope_nb.raster.gdal import GdalReader
 from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.remote import RemoteReader, forget_all, read_ahead, remote_reader
 from terrascope_nb.raster.remote_cache import DiskShelf, GivenUpError, Shelf
+from terrascope_nb.raster.remote_file import HEAD, MOST_PIECES
 from terrascope_nb.raster.window import open_reader, read_info, read_window
 from terrascope_nb.settings import get_settings, options
 
@@ -138,7 +139,7 @@ def test_a_window_costs_fewer_requests_and_bytes_than_with_gdal(file_server, ing
     ours = remote_reader(file_server.url(path)).read(0, *box)
     first = len(file_server.asked), file_server.sent
     file_server.forget()
-    remote._kept.blocks = Shelf(2**25)
+    remote._blocks = Shelf(2**25)
     np.testing.assert_array_equal(remote_reader(file_server.url(path)).read(0, *box), ours)
     again = len(file_server.asked), file_server.sent
     file_server.forget()
@@ -149,9 +150,9 @@ def test_a_window_costs_fewer_requests_and_bytes_than_with_gdal(file_server, ing
     assert first[0] == 1 + 2  # the header, then each row of neighbours
     assert first[0] < len(file_server.asked)
     # What differs at the first visit is the bytes taken for the header: ours hold that of tiles of 256 pixels too.
-    assert first[1] - remote._HEAD + int(ingested) <= file_server.sent
+    assert first[1] - HEAD + int(ingested) <= file_server.sent
     assert again[1] < file_server.sent
-    assert again == (first[0] - 1, first[1] - remote._HEAD)
+    assert again == (first[0] - 1, first[1] - HEAD)
 
 
 def test_blocks_are_fetched_once_while_they_are_remembered(file_server):
@@ -165,7 +166,7 @@ def test_blocks_are_fetched_once_while_they_are_remembered(file_server):
 
 def test_a_small_file_costs_one_request(file_server):
     path = cog(file_server.root / "a.tif", noise(rows=100, cols=100))
-    assert path.stat().st_size < remote._HEAD
+    assert path.stat().st_size < HEAD
     np.testing.assert_array_equal(
         remote_reader(file_server.url(path)).read(0, 0, 0, 100, 100), noise(rows=100, cols=100)[0]
     )
@@ -463,7 +464,7 @@ def test_a_header_that_is_scattered_over_a_huge_file_is_given_up_soon(file_serve
 
     file_server.misbehave = made_up
     assert remote_reader(file_server.url("huge.tif")) is None
-    assert len(file_server.asked) <= remote._MOST_PIECES + 1
+    assert len(file_server.asked) <= MOST_PIECES + 1
     assert file_server.sent < 8 * 2**20
 
 
