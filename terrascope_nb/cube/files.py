@@ -156,11 +156,14 @@ def _plain(dataset: xr.Dataset) -> xr.Dataset:
         variable.attrs = {k: _text(v) for k, v in dataset[name].attrs.items()}
         variable.encoding = {}
         if name in plain.data_vars:
-            variable.attrs.pop("nodata", None)
+            nodata = variable.attrs.pop("nodata", None)
             if variable.dtype.kind == "f":
                 variable.encoding["_FillValue"] = variable.dtype.type(np.nan)
-            elif "nodata" in dataset[name].attrs:
-                variable.encoding["_FillValue"] = dataset[name].attrs["nodata"]
+            elif nodata is not None and nodata in np.atleast_1d(variable.attrs.get("flag_values", ())):
+                # A class of its own (no_data): as a fill it would make fractions of all classes where the file is opened.
+                variable.attrs["nodata"] = nodata
+            elif nodata is not None:
+                variable.encoding["_FillValue"] = nodata
             if "spatial_ref" in plain.coords:
                 variable.encoding["grid_mapping"] = "spatial_ref"
             # Named here, spatial_ref is a coordinate for whoever opens the file with xarray's defaults, and the crs is known.
