@@ -53,6 +53,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 bench: $(VENV)/.test
+	$(BIN)/python benchmarks/small_parts.py
 	$(BIN)/python benchmarks/index_archive.py
 
 clean:

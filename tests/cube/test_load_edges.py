@@ -96,10 +96,10 @@ def test_many_scenes_make_a_graph_quickly(make_scene):
         item.id = f"S2B_{item.datetime:%Y%m%dT%H%M%S}_31UFS_TOC_V210".replace("S2B_1", "S2B_01")
         item.datetime = item.datetime.replace(year=1900 + number // 10, month=1 + number % 10)
         items.append(item)
-    begin = time.monotonic()
+    begin = time.process_time()
     cube = load(items, "red", mask="clear", mosaic=None)
     assert cube.sizes["time"] == 1000
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
     assert len(cube.red.__dask_graph__()) < 5000
 
 

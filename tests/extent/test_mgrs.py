@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 
 import mgrs as independent
 import numpy as np
@@ -202,13 +201,3 @@ def test_a_text_that_is_no_tile_is_refused(text: str) -> None:
 def test_is_tile_takes_anything() -> None:
     assert not is_tile(None)
     assert not is_tile(31)
-
-
-def test_tiles_of_belgium_take_less_than_a_tenth_of_a_second() -> None:
-    from terrascope_nb.extent.places import find_place
-
-    shape = find_place("Belgium").geometry
-    tiles_of(shape)
-    start = time.perf_counter()
-    tiles_of(shape)
-    assert time.perf_counter() - start < 0.1
