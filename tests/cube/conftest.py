@@ -326,3 +326,16 @@ def hidden() -> Callable[[Iterable[Path]], contextlib.AbstractContextManager[Non
                 path.write_bytes(data)
 
     return hide
+
+
+@pytest.fixture
+def secret(tmp_path) -> Path:
+    """A readable raster outside the archive root."""
+    path = tmp_path / "private" / "secret.tif"
+    path.parent.mkdir()
+    with rasterio.open(
+        path, "w", driver="GTiff", width=8, height=8, count=1, dtype="int16", crs="EPSG:32631",
+        transform=rasterio.Affine(10, 0, 600000, 0, -10, 5700000),
+    ) as file:  # fmt: skip
+        file.write(np.full((8, 8), 4242, "int16"), 1)
+    return path
