@@ -136,7 +136,7 @@ class Stream:
         self._files: dict[tuple[Any, str], _File | _Loose | None] = {}
         self._lookups: dict[Any, Lookup] = {}
         self._lock = threading.Lock()
-        self._decoders: dict[tuple[int, str, Source], Decoder] = {}
+        self._decoders: dict[tuple[Any, ...], Decoder] = {}
         self._local = threading.local()
 
     @property
@@ -218,7 +218,8 @@ class Stream:
 
     def decoder(self, number: int, source: Source, info: FileInfo) -> Decoder:
         """Return how the numbers of a file become values."""
-        key = number, info.dtype, source
+        # Whatever `choose_coding` looks at; hashing a whole source takes longer than decoding a small piece.
+        key = number, info.dtype, info.scale, info.offset, info.nodata, source.scale, source.offset, source.nodata
         if key not in self._decoders:
             band = self.plan.bands[number].band
             coding = choose_coding(source, info, band, foreign=self.plan.foreign)
