@@ -22,6 +22,8 @@ from terrascope_nb.extent.aoi import area as to_area
 
 _BLOCK_VALUES = 2**23
 """Values of one block of a cube that is not chunked: 32 MB of float32."""
+_FLAGS = {"flag_values", "flag_masks", "flag_meanings"}
+"""CF attributes of classes and bit fields."""
 DEFAULT_STATS = ("mean", "std", "count", "valid_percent")
 
 
@@ -119,6 +121,25 @@ def zone_table(
     return table
 
 
+def holds_classes(variable: xr.DataArray) -> bool:
+    """Tell whether a variable holds class numbers or bit fields, of which a mean says nothing.
+
+    Its attributes say it, whatever the dtype: ``where`` makes classes floats. A boolean is a yes or no, with a fraction
+    as its mean, also when a comparison has handed it the attributes of the classes.
+    """
+    return variable.dtype.kind != "b" and not _FLAGS.isdisjoint(variable.attrs)
+
+
+def without_flags(variable: xr.DataArray) -> xr.DataArray:
+    """Return a boolean without the attributes of the classes it was compared with: its False is no nodata of 0."""
+    inherited = {*_FLAGS, "flag_colors", "nodata", "_FillValue"}
+    if variable.dtype.kind != "b" or inherited.isdisjoint(variable.attrs):
+        return variable
+    bare = variable.copy(deep=False)
+    bare.attrs = {key: value for key, value in variable.attrs.items() if key not in inherited}
+    return bare
+
+
 def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
     """Name -> values with dims (time, y, x) or (y, x), without what cannot be averaged."""
     whole = cube if isinstance(cube, xr.Dataset) else cube.to_dataset(name=str(cube.name or "value"))
@@ -127,7 +148,7 @@ def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
     for key, variable in whole.data_vars.items():
         if not {y, x} <= set(variable.dims):
             continue
-        if variable.dtype.kind in "iu" and {"flag_values", "flag_masks"} & set(variable.attrs):
+        if holds_classes(variable):
             classes.append(str(key))
             continue
         extra = [str(dim) for dim in variable.dims if dim not in ("time", y, x)]
@@ -139,7 +160,7 @@ def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
             )
         if variable.dtype.kind not in "fiub":
             raise CubeError(f"{key} holds {variable.dtype}, of which no statistics are made.", variable=str(key))
-        found[str(key)] = variable.transpose(*(["time"] if "time" in variable.dims else []), y, x)
+        found[str(key)] = without_flags(variable).transpose(*(["time"] if "time" in variable.dims else []), y, x)
     if classes and found:
         warnings.warn(
             f"{', '.join(classes)} holds classes, whose mean says nothing; it is left out of the table.",
@@ -151,7 +172,8 @@ def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
         why = f"only classes ({', '.join(classes)}), whose mean says nothing" if classes else "no variable with y and x"
         raise CubeError(
             f"statistics need a measurement; the cube holds {why}. For the share of a class pass a mask: "
-            f"cube[{name!r}] == 4 has the fraction of class 4 as its mean.",
+            f"cube[{name!r}] == 4 has the fraction of class 4 as its mean. Numbers that only inherited the attributes of "
+            "classes are taken after .drop_attrs().",
             variables=tuple(classes),
         )
     return found

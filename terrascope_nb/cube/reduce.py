@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.analysis.partials import Statistics
 from terrascope_nb.analysis.pixels import Pixels
-from terrascope_nb.analysis.zones import DEFAULT_STATS, reduce_lazily, zone_table
+from terrascope_nb.analysis.zones import DEFAULT_STATS, holds_classes, reduce_lazily, without_flags, zone_table
 from terrascope_nb.cube.budget import check_budget
 from terrascope_nb.cube.composites import stream_composites
 from terrascope_nb.cube.stacks import How, group_times, reduce_block
@@ -185,7 +185,7 @@ def _measurements(cube: xr.Dataset) -> dict[str, xr.DataArray]:
     for key, variable in cube.data_vars.items():
         if "time" not in variable.dims or set(variable.dims) - {"time"} == set():
             continue
-        if variable.dtype.kind in "iu" and {"flag_values", "flag_masks"} & set(variable.attrs):
+        if holds_classes(variable):
             classes.append(str(key))
             continue
         if variable.ndim != 3 or variable.dtype.kind not in "fiub":
@@ -194,6 +194,7 @@ def _measurements(cube: xr.Dataset) -> dict[str, xr.DataArray]:
                 "made of numbers with time, y and x.",
                 variable=str(key),
             )
+        variable = without_flags(variable)
         found[str(key)] = variable.transpose("time", ...) if variable.dims[0] != "time" else variable
     if classes and found:
         warnings.warn(

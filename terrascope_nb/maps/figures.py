@@ -71,7 +71,7 @@ def plot_map(
         No y and x, or pixels that are not evenly spaced.
     """
     variable = _one_variable(data)
-    if "flag_values" in variable.attrs and variable.dtype.kind in "iu":
+    if "flag_values" in variable.attrs and variable.dtype.kind != "b":  # floats too: where() makes classes floats
         return plot_classes(variable, title=title, area=area, ax=ax)
     rasters = read_panels(variable, "mean", alone=ax is not None)
     values = [raster.values for raster in rasters]

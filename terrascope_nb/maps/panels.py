@@ -160,7 +160,8 @@ def read_panels(variable: xr.DataArray, how: Literal["mean", "nearest"], *, alon
         More than twelve dates; more than one although there is one place only (``alone``).
     """
     if how == "mean":
-        nodata = float(variable.attrs.get("nodata", np.nan))
+        # A comparison of classes keeps their attributes; its False is no nodata of 0.
+        nodata = float(variable.attrs.get("nodata", np.nan)) if variable.dtype.kind != "b" else np.nan
         floats = variable if variable.dtype.kind == "f" else variable.astype("float32")
         variable = floats.where(np.isfinite(floats) & (floats != nodata))
     dates = split_dates(variable)

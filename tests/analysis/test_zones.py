@@ -16,6 +16,7 @@ from rasterio.features import geometry_mask
 from terrascope_nb.analysis import partials
 from terrascope_nb.analysis.indices import spectral_index
 from terrascope_nb.analysis.zones import time_series, zonal_stats
+from terrascope_nb.cube.reduce import composite
 from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi, Feature
 
@@ -325,3 +326,32 @@ def test_blocks_may_be_reduced_by_other_processes(cube):
     here = time_series(ndvi, FIELDS, stats=("mean", "p90", "count"))
     with dask.config.set(scheduler="processes", num_workers=1):
         pd.testing.assert_frame_equal(time_series(ndvi, FIELDS, stats=("mean", "p90", "count")), here)
+
+
+@pytest.mark.parametrize("key", ["flag_values", "flag_masks", "flag_meanings"])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_classes_are_told_by_their_attributes_whatever_the_dtype(make_cube, key, dtype):
+    classes = np.full((1, 4, 4), 4, dtype="uint8")
+    flags = {"SCL": {key: "vegetation" if key == "flag_meanings" else [4], "nodata": 0}}
+    cube = make_cube({"SCL": classes}, times=("2018-07-05",), attrs=flags)
+    scl = cube.SCL.where(cube.SCL > 0).assign_attrs(cube.SCL.attrs).astype(dtype, keep_attrs=True)
+    with pytest.raises(CubeError, match="only classes"):
+        time_series(scl, area_of(a=block(0, 0, 4, 4)))
+
+
+def test_the_mean_of_a_comparison_of_classes_is_a_fraction_though_it_keeps_their_attributes(make_cube):
+    classes = np.array([[[4, 4, 0, 5]] * 4], dtype="uint8")
+    cube = make_cube({"SCL": classes}, times=("2018-07-05",))
+    vegetation = (cube.SCL == 4).assign_attrs(flag_values=[0, 4, 5], flag_meanings="none vegetation soil", nodata=0)
+    row = time_series(vegetation, area_of(a=block(0, 0, 4, 4))).iloc[0]
+    assert (row["mean"], row["count"]) == (0.5, 16)
+
+
+def test_a_composite_takes_fractions_and_refuses_class_numbers_of_any_dtype(make_cube):
+    cube = make_cube({"SCL": np.array([[[4, 0]] * 2, [[4, 4]] * 2], dtype="uint8")}, times=("2018-07-05", "2018-07-10"))
+    flags = {"flag_values": [0, 4], "flag_meanings": "none vegetation", "nodata": 0}
+    with pytest.raises(CubeError, match="only classes"):
+        composite(cube.SCL.where(cube.SCL > 0).assign_attrs(flags), "mean")
+    share = composite((cube.SCL == 4).assign_attrs(flags), "mean")
+    np.testing.assert_array_equal(share.values, [[1.0, 0.5]] * 2)
+    assert zonal_stats(share, area_of(a=block(0, 0, 2, 2)))["mean"].tolist() == [0.75]

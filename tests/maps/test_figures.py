@@ -194,3 +194,18 @@ def test_classes_of_several_dates_share_one_legend(scl):
 def test_a_measurement_is_no_class_map(ndvi):
     with pytest.raises(CubeError, match="no flag_values"):
         plot_classes(ndvi)
+
+
+def test_classes_that_where_made_floats_are_still_drawn_as_classes(scl):
+    figure = plot_map(scl.where(scl != 77).assign_attrs(scl.attrs))
+    assert [axes.images[0].colorbar for axes in figure.axes] == [None]
+    assert {text.get_text().split(" (")[0] for text in figure.axes[0].get_legend().get_texts()} >= {
+        "Vegetation",
+        "Water",
+    }
+
+
+def test_a_comparison_of_classes_is_a_map_of_0_and_1_where_0_is_a_value(scl):
+    figure = plot_map((scl == 4).assign_attrs(scl.attrs, nodata=0))
+    drawn = figure.axes[0].images[0].get_array().filled(np.nan)
+    np.testing.assert_array_equal(drawn, (scl.values[0] == 4).astype(float))
