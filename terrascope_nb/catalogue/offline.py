@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from terrascope_nb.catalogue.access import trust_archive
 from terrascope_nb.catalogue.archive import ArchiveIndex, index_archive, open_index
 from terrascope_nb.catalogue.sources import Found, Request, in_order, normal_collection
 from terrascope_nb.catalogue.static import StaticSource
@@ -31,7 +32,9 @@ def sample_archive() -> Path:
     ExportError
         The cache folder cannot be written.
     """
-    return SampleSource().root
+    root = SampleSource().root
+    trust_archive(root)
+    return root
 
 
 class SampleSource:

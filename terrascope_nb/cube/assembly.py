@@ -8,6 +8,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import rasterio
+import rioxarray  # noqa: F401 - registers the accessor `.rio`, which users of a cube expect
 import xarray as xr
 from dask.base import tokenize
 from dask.delayed import delayed

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
+from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -33,9 +35,25 @@ def forget_failures(token: str) -> None:
         _failures.pop(token, None)
 
 
+def failure_topic(token: str) -> str:
+    """Return the name under which workers of a cluster log the failures of a plan."""
+    return f"terrascope-failures-{token}"
+
+
 def _record(token: str, failure: Failure) -> None:
+    key = failure.item_id, failure.asset
     with _failures_lock:
-        _failures.setdefault(token, {})[failure.item_id, failure.asset] = failure
+        known = _failures.setdefault(token, {})
+        is_new = key not in known
+        known[key] = failure
+    if is_new and "distributed" in sys.modules:
+        from distributed import get_worker  # loaded already where this runs on a worker
+
+        try:
+            worker = get_worker()  # type: ignore[no-untyped-call]
+        except ValueError:
+            return  # a thread of the user's own process
+        worker.log_event(failure_topic(token), astuple(failure))
 
 
 def read_source(plan: Plan, source: Source, grid: PixelGrid, resampling: str) -> Window | None:

@@ -11,8 +11,9 @@ import xarray as xr
 
 from terrascope_nb import __version__
 from terrascope_nb.cube.compute import _own_steps
-from terrascope_nb.cube.plan import plan_of
+from terrascope_nb.cube.plan import Plan, plan_of
 from terrascope_nb.errors import CubeError, UnknownProductError
+from terrascope_nb.maps.sources import attribution_of
 from terrascope_nb.products.registry import get_product
 
 
@@ -79,9 +80,8 @@ def cite(cube: xr.Dataset | xr.DataArray) -> Citation:
         raise CubeError(
             "This cube carries no record of how it was loaded, so it cannot be cited. Cite the cube that load() gave."
         )
-    steps = _own_steps(cube, plan)
-    items = tuple(scene.item_id for step in steps for scene in step.scenes)
-    days = sorted(np.datetime_as_string(step.time, unit="D") for step in steps)
+    items, times = _items_and_times(cube, plan)
+    days = sorted(str(np.datetime_as_string(time, unit="D")) for time in times)
     try:
         product = get_product(plan.product_id)
     except UnknownProductError:
@@ -89,7 +89,7 @@ def cite(cube: xr.Dataset | xr.DataArray) -> Citation:
     return Citation(
         product=plan.product_id,
         title=product.title["en"] if product else plan.product_id,
-        attribution=str(cube.attrs.get("attribution", "")),
+        attribution=attribution_of(cube.attrs, times, items),
         licence=product.licence if product else "",
         items=items,
         versions=tuple(
@@ -101,3 +101,16 @@ def cite(cube: xr.Dataset | xr.DataArray) -> Citation:
         parameters=plan.parameters,
         sources=product.sources if product else (),
     )
+
+
+def _items_and_times(cube: xr.Dataset | xr.DataArray, plan: Plan) -> tuple[tuple[str, ...], list[np.datetime64]]:
+    """Return the items that a cube holds, and their times.
+
+    The cube's own ``item_ids`` know best: they follow every selection, and joining two cubes joins them. A result with
+    times of its own (a monthly mean) has none; all that was loaded went into it.
+    """
+    if "item_ids" in cube.coords and "time" in cube.coords:
+        ids = ";".join(np.atleast_1d(cube["item_ids"].values).astype(str)).split(";")
+        return tuple(dict.fromkeys(filter(None, ids))), list(np.atleast_1d(cube["time"].values))
+    steps = _own_steps(cube, plan)
+    return tuple(scene.item_id for step in steps for scene in step.scenes), [step.time for step in steps]

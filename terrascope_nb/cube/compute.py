@@ -11,7 +11,7 @@ import xarray as xr
 from dask.base import is_dask_collection
 from dask.callbacks import Callback
 
-from terrascope_nb.cube.blocks import failures_of
+from terrascope_nb.cube.blocks import failure_topic, failures_of
 from terrascope_nb.cube.budget import check_budget, size_text
 from terrascope_nb.cube.plan import Failure, Plan, Step, describe_plan, plan_of
 from terrascope_nb.cube.progress import Meter
@@ -98,7 +98,16 @@ def _own_steps(cube: Any, plan: Plan) -> list[Step]:
     if "time" not in cube.coords:
         return list(plan.steps)
     times = set(np.atleast_1d(cube["time"].values).astype("datetime64[ns]"))
-    return [step for step in plan.steps if step.time in times]
+    # Times of its own (a monthly mean) stand for all that went in.
+    return [step for step in plan.steps if step.time in times] or list(plan.steps)
+
+
+def _told_by_workers(token: str) -> list[Failure]:
+    """Return the failures that the workers of the connected cluster have logged."""
+    client = distributed_client()
+    if client is None:
+        return []
+    return [Failure(*event) for _, event in client.get_events(failure_topic(token)) or ()]
 
 
 class Explanation(str):
@@ -144,16 +153,25 @@ def failures(cube: xr.Dataset | xr.DataArray) -> pd.DataFrame:
     """Return the files that could not be read for a cube loaded with ``on_error="skip"``.
 
     Missing and truncated files are found by load() itself. A file that turns out damaged inside is added when its
-    pixels are read by this process (on a Dask cluster the workers keep that to themselves; their pixels are NaN).
+    pixels are read, by this process or by the workers of the Dask cluster it is connected to.
 
     Returns
     -------
     pandas.DataFrame
         Columns item, asset, href, reason; no rows when all was read.
+
+    Raises
+    ------
+    CubeError
+        The cube carries no plan, so nothing can tell what failed.
     """
     plan = plan_of(cube)
-    found: Mapping[tuple[str, str], Failure] = {}
-    if plan is not None:
-        found = {(f.item_id, f.asset): f for f in (*plan.failures, *failures_of(plan.token))}
+    if plan is None:
+        raise CubeError(
+            "This cube carries no record of how it was loaded, so nothing can tell which files failed. Ask for the "
+            "failures of the cube that load() gave."
+        )
+    told = (*plan.failures, *failures_of(plan.token), *_told_by_workers(plan.token))
+    found = {(f.item_id, f.asset): f for f in told}
     rows = [(f.item_id, f.asset, f.href, f.reason) for f in found.values()]
     return pd.DataFrame(rows, columns=["item", "asset", "href", "reason"])

@@ -118,12 +118,25 @@ def _whole(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary name; move it to the target when the block ends well, remove it otherwise."""
     if target.exists() and not overwrite:
         raise ExportError(f"{target} exists already. Choose another name, or say overwrite=True.", path=target)
-    temporary = target.with_name(f".{target.stem}-{uuid.uuid4().hex[:8]}{target.suffix}")
+    if target.is_dir() and not _is_zarr(target):
+        raise ExportError(
+            f"{target} is a folder that is no Zarr store, and it is not replaced by a file. Choose another name.",
+            path=target,
+        )
+    unique = uuid.uuid4().hex[:8]
+    temporary = target.with_name(f".{target.stem}-{unique}{target.suffix}")
+    aside = target.with_name(f".{target.stem}-{unique}-old{target.suffix}")
     try:
         yield temporary
-        if target.is_dir():
-            shutil.rmtree(target)
-        temporary.replace(target)
+        if target.is_dir():  # a folder cannot be replaced in one step: keep the old one until the new one stands
+            target.replace(aside)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if aside.exists():
+                aside.replace(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         if isinstance(error, ExportError):
             raise
@@ -140,6 +153,10 @@ def _whole(target: Path, *, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
 def _plain(dataset: xr.Dataset) -> xr.Dataset:
@@ -222,12 +239,19 @@ def _cogs(dataset: xr.Dataset, grid: PixelGrid, target: Path, *, overwrite: bool
         return [_cog(dataset, grid, target, overwrite=overwrite)]
     if dataset.sizes["time"] == 1:
         return [_cog(dataset.isel(time=0), grid, target, overwrite=overwrite)]
-    written = []
-    for number in range(dataset.sizes["time"]):
-        one = dataset.isel(time=number)
-        stamp = str(np.datetime_as_string(one["time"].values, unit="s")).replace("-", "").replace(":", "")
-        written.append(_cog(one, grid, target.with_name(f"{target.stem}_{stamp}{target.suffix}"), overwrite=overwrite))
-    return written
+    times = dataset["time"].values.astype("datetime64[ns]")
+    # Seconds are enough for names, unless neighbours of one instant were asked not to fuse.
+    unit: Literal["s", "us"] = "s" if len(set(times.astype("datetime64[s]"))) == len(times) else "us"
+    stamps = [str(np.datetime_as_string(time, unit=unit)).replace("-", "").replace(":", "") for time in times]
+    targets = [target.with_name(f"{target.stem}_{stamp.replace('.', '_')}{target.suffix}") for stamp in stamps]
+    taken = [path.name for path in targets if path.exists()]
+    if taken and not overwrite:
+        raise ExportError(
+            f"{', '.join(taken[:3])} exist{'s' if len(taken) == 1 else ''} already in {target.parent}; nothing was written. "
+            "Choose another name, or say overwrite=True.",
+            path=target,
+        )
+    return [_cog(dataset.isel(time=number), grid, path, overwrite=overwrite) for number, path in enumerate(targets)]
 
 
 def _cog(dataset: xr.Dataset, grid: PixelGrid, target: Path, *, overwrite: bool) -> Path:

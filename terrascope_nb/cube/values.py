@@ -38,7 +38,10 @@ def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) 
     UnknownEncodingError
         Nobody says a scale for an integer file of a product whose table leaves it open.
     """
-    spoken = [("item", source.scale, source.offset), ("file", info.scale, info.offset)]
+    spoken = [
+        (who, stated, offset) if usable_scale(stated) else (who, None, None)
+        for who, stated, offset in (("item", source.scale, source.offset), ("file", info.scale, info.offset))
+    ]
     # A table of whole numbers says nothing about a file of fractions: somebody has decoded that before.
     if not (band.dtype and np.dtype(band.dtype).kind in "iu" and np.dtype(info.dtype).kind == "f"):
         spoken.append(("table", band.scale, band.offset))
@@ -63,6 +66,11 @@ def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) 
             band=band.name,
         )
     return Coding(scale, 0.0 if offset is None else offset, nodata, "+".join(origins) or "none")
+
+
+def usable_scale(scale: float | None) -> bool:
+    """Return False for a scale that would lose every value: 0, NaN or infinite."""
+    return scale is None or (bool(np.isfinite(scale)) and scale != 0)
 
 
 def _first(spoken: Iterable[tuple[str, float | None]]) -> tuple[float | None, str]:
