@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from terrascope_nb.errors import AreaError, near_misses
 from terrascope_nb.extent.draft import Draft
 from terrascope_nb.extent.features import crs_text, plain
+from terrascope_nb.extent.file_kinds import check_kind, unpack_member, without_schema
 
 __all__ = ["SUFFIXES", "from_file", "from_geojson"]
 
@@ -123,6 +125,8 @@ def from_file(path: Path, layer: str | None = None) -> Draft:
         draft = from_geojson(_json(path), path.name)
     elif suffix in {".parquet", ".geoparquet"}:
         draft = _from_parquet(path)
+    elif suffix == ".zip":
+        draft = _from_zip(path, layer)
     else:
         draft = _from_gdal(path, layer)
     draft.name = path.stem.removesuffix(".shp")
@@ -139,7 +143,7 @@ def _wkt(text: str, source: str) -> BaseGeometry:
 def _json(path: Path) -> Mapping[str, Any]:
     try:
         data = json.loads(path.read_bytes())
-    except ValueError as error:  # also text that is no UTF-8
+    except (ValueError, RecursionError) as error:  # also text that is no UTF-8, and brackets in brackets without end
         raise AreaError(
             f"An area was asked for from the file {path.name}, which is no JSON: {error}. Write it anew.", path=path
         ) from error
@@ -180,7 +184,10 @@ def _from_gdal(path: Path, layer: str | None) -> Draft:
     import pyogrio  # imports pandas and geopandas when they are there, which a search has no need of
     from pyogrio.errors import DataLayerError, DataSourceError
 
-    target = str(path) if path.suffix.lower() != ".zip" else _inside(path)
+    check_kind(path)
+    target: str | bytes = str(path.resolve())
+    if path.suffix.lower() == ".gml":
+        target = without_schema(path.read_bytes())
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(target) if kind is not None or layer]
         chosen = _layers(path, layers, layer)
@@ -239,19 +246,27 @@ def _layers(path: Path, layers: list[str], layer: str | None) -> list[str]:
     return layers
 
 
-def _inside(path: Path) -> str:
-    """Name the one vector file inside a zip as GDAL does; nothing is unpacked."""
+def _from_zip(path: Path, layer: str | None) -> Draft:
+    """Read the one vector file inside a zip; it is unpacked, so that what was checked is what is read."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+            file = unpack_member(archive, _inside(path, archive), Path(folder))
+            draft = from_file(file, layer)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # damaged, packed strangely, a password
         raise AreaError(
             f"An area was asked for from the file {path.name}, which is no zip: {error}.", path=path
         ) from error
+    draft.source = path.name
+    return draft
+
+
+def _inside(path: Path, archive: zipfile.ZipFile) -> str:
+    """Name the one vector file inside a zip."""
+    names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
     for suffix in _INSIDE_ZIP:
         found = [name for name in names if PurePosixPath(name.lower()).suffix == suffix]
         if len(found) == 1:
-            return f"/vsizip/{{{path.resolve()}}}/{found[0]}"
+            return found[0]
         if found:
             raise AreaError(
                 f"An area was asked for from {path.name}, which holds {len(found)} files: {', '.join(found)}. "

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import warnings
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import geopandas as gpd
@@ -216,3 +218,51 @@ def test_looking_up_a_place_loads_no_table_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+VRT = """<OGRVRTDataSource><OGRVRTLayer name="secret"><SrcDataSource>{}</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>"""
+
+
+@pytest.mark.parametrize("ending", ["kml", "gpkg", "shp", "gpx", "gml", "fgb", "geojson", "kmz", "tab"])
+@pytest.mark.parametrize("in_zip", [False, True])
+def test_a_virtual_layer_under_another_name_is_not_followed(tmp_path: Path, ending: str, in_zip: bool) -> None:
+    secret = tmp_path / "secret.geojson"
+    secret.write_text(json.dumps(shapely.geometry.mapping(shapely.box(3, 51, 4, 52))))
+    path = tmp_path / f"x.{ending}"
+    path.write_text(VRT.format(secret))
+    if in_zip:
+        path = zipped(tmp_path / "x.zip", [path])
+    with pytest.raises(AreaError):
+        area(path)
+
+
+def test_a_virtual_layer_behind_an_honest_root_is_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "x.kml"
+    path.write_text(f'<kml xmlns="http://www.opengis.net/kml/2.2">{VRT.format("/etc/hostname")}</kml>')
+    with pytest.raises(AreaError, match="brings in other files"):
+        area(path)
+
+
+def test_the_schema_a_gml_names_is_not_asked_for(table: gpd.GeoDataFrame, tmp_path: Path) -> None:
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    path = tmp_path / "fields.gml"
+    table.to_file(path)
+    path.with_suffix(".xsd").unlink()
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        text = path.read_text()
+        address = f"http://127.0.0.1:{server.server_port}/fields.xsd"
+        assert "fields.xsd" in text
+        path.write_text(text.replace("fields.xsd", address))
+        assert len(area(path, crs="EPSG:31370")) == 2
+        server.shutdown()
+    assert asked == []
