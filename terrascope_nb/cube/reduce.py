@@ -194,8 +194,8 @@ def _measurements(cube: xr.Dataset) -> dict[str, xr.DataArray]:
                 "made of numbers with time, y and x.",
                 variable=str(key),
             )
-        variable = without_flags(variable)
-        found[str(key)] = variable.transpose("time", ...) if variable.dims[0] != "time" else variable
+        bare = without_flags(variable)
+        found[str(key)] = bare.transpose("time", ...) if bare.dims[0] != "time" else bare
     if classes and found:
         warnings.warn(
             f"{', '.join(classes)} holds classes, of which no composite is made; it is left out.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import matplotlib as mpl
@@ -13,7 +15,7 @@ import xarray as xr
 from matplotlib.colors import Colormap, Normalize, to_rgba
 from numpy.typing import NDArray
 
-from terrascope_nb.errors import CubeError, UnknownBandError, UnknownProductError
+from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownProductError
 from terrascope_nb.products.model import Band, Style
 from terrascope_nb.products.registry import get_product, list_products
 
@@ -119,6 +121,7 @@ def colouring_of(
     cmap: str | Colormap | None = None,
     vmin: float | None = None,
     vmax: float | None = None,
+    decibel: bool = False,
 ) -> Colouring:
     """Return how a measurement is coloured.
 
@@ -130,9 +133,14 @@ def colouring_of(
         The numbers that are drawn; without a style their 2nd and 98th percentile are the ends.
     cmap, vmin, vmax
         Win over the style.
+    decibel : bool
+        The values are decibels, and so are ``vmin``, ``vmax`` and the unit beside the bar; see `decibels_of`.
     """
     band = find_band(data.name, data.attrs)
     style = band.style if band else Style()
+    if decibel:
+        ends = {end: 10 * math.log10(v) if (v := getattr(style, end)) else None for end in ("vmin", "vmax")}
+        style = replace(style, **ends)
     low, high = _robust(values)
     low = next(end for end in (vmin, style.vmin, low) if end is not None)
     high = next(end for end in (vmax, style.vmax, high) if end is not None)
@@ -147,7 +155,30 @@ def colouring_of(
     extend: Literal["neither", "min", "max", "both"] = "neither"
     if below or above:
         extend = "both" if below and above else "min" if below else "max"
-    return Colouring(chosen, float(low), float(high), short_label(data.name, data.attrs), extend)
+    label = short_label(data.name, {**data.attrs, "units": "dB"} if decibel else data.attrs)
+    return Colouring(chosen, float(low), float(high), label, extend)
+
+
+def decibels_of(data: xr.DataArray, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]] | None:
+    """Return the values in decibels where the product's style says that they are drawn so; None elsewhere.
+
+    Zero and negative values have no decibels and become NaN. Values that are decibels already stay as they are: their
+    unit says so, or most are negative, which linear values never are; then a warning tells.
+    """
+    band = find_band(data.name, data.attrs)
+    if band is None or not band.style.decibel or data.dtype.kind != "f":
+        return None
+    if str(data.attrs.get("units", "")).lower() == "db":
+        return list(values)
+    if sum(int((v < 0).sum()) for v in values) > sum(int((v >= 0).sum()) for v in values):
+        warnings.warn(
+            f"most values of {data.name or band.name} are negative: they are taken for decibels and drawn as they are. "
+            'Say so with .assign_attrs(units="dB").',
+            TerrascopeWarning,
+            stacklevel=3,
+        )
+        return list(values)
+    return [10 * np.log10(np.where(v > 0, v, np.nan)) for v in values]
 
 
 def _robust(values: NDArray[Any]) -> tuple[float, float]:

@@ -22,7 +22,7 @@ from terrascope_nb.maps.canvas import (
     write_sources,
     write_titles,
 )
-from terrascope_nb.maps.colour import NOTHING, class_colours_of, colouring_of
+from terrascope_nb.maps.colour import NOTHING, class_colours_of, colouring_of, decibels_of
 from terrascope_nb.maps.panels import read_panels
 
 
@@ -40,7 +40,8 @@ def plot_map(
 
     Colours and their range come from the product's style; without one, viridis between the 2nd and 98th percentile.
     Missing values are light grey. North is up. One date is one map; up to twelve dates are small multiples with one
-    colour bar; a variable of classes is drawn as by `plot_classes`.
+    colour bar; a variable of classes is drawn as by `plot_classes`. Radar backscatter, which is linear, is drawn in
+    decibels, ``10 * log10(value)``; zero and negative values have none and are light grey. The cube stays as it is.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def plot_map(
     title : str, optional
         Instead of long name and date.
     vmin, vmax : float, optional
-        Ends of the colour bar, in physical units.
+        Ends of the colour bar, in the unit beside it: the physical one, or decibels for backscatter.
     cmap : str or matplotlib Colormap, optional
         Instead of the style's.
     area : AoiLike, optional
@@ -75,7 +76,10 @@ def plot_map(
         return plot_classes(variable, title=title, area=area, ax=ax)
     rasters = read_panels(variable, "mean", alone=ax is not None)
     values = [raster.values for raster in rasters]
-    colours = colouring_of(variable, np.concatenate([v.ravel() for v in values]), cmap=cmap, vmin=vmin, vmax=vmax)
+    decibels = decibels_of(variable, values)
+    values = values if decibels is None else decibels
+    every = np.concatenate([v.ravel() for v in values])
+    colours = colouring_of(variable, every, cmap=cmap, vmin=vmin, vmax=vmax, decibel=decibels is not None)
     figure, axes = new_picture(rasters, ax, beside=1.0)
     for axis, raster, value in zip(axes, rasters, values, strict=True):
         image = draw_raster(
@@ -99,8 +103,9 @@ def plot_map(
     write_titles(figure, axes, rasters, title, _long_name(variable))
     missing = float(np.mean([np.isnan(value).mean() for value in values]))
     if ax is None:
-        note = f"Light grey: no valid value ({percent_text(missing)})." if missing else ""
-        write_sources(figure, note, sources_of(variable, rasters))
+        notes = [] if decibels is None else ["Drawn in decibels, 10·log₁₀ of the linear value."]
+        notes += [f"Light grey: no valid value ({percent_text(missing)})."] if missing else []
+        write_sources(figure, " ".join(notes), sources_of(variable, rasters))
     return figure
 
 

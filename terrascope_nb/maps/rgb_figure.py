@@ -49,7 +49,7 @@ def plot_rgb(
     stretch : (low, high), three of them, or "percentile", optional
         The physical values drawn black and full. By default reflectance 0 to 0.2, the same for all dates, so that
         pictures compare; ``"percentile"`` takes the 2nd and 98th of all valid pixels of the three bands together.
-        Missing values never take part, and are light grey. Values beyond the ends, negative ones too, get the colour of
+        Backscatter stays linear here. Missing values never take part, and are light grey. Values beyond the ends, negative ones too, get the colour of
         the end.
     title, area, ax
         As for `plot_map`.

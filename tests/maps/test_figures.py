@@ -10,7 +10,7 @@ import shapely
 import xarray as xr
 from matplotlib.collections import LineCollection
 
-from terrascope_nb.errors import CubeError
+from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.maps.figures import plot_classes, plot_map
 
 GREY = (217 / 255, 217 / 255, 217 / 255, 1.0)
@@ -209,3 +209,38 @@ def test_a_comparison_of_classes_is_a_map_of_0_and_1_where_0_is_a_value(scl):
     figure = plot_map((scl == 4).assign_attrs(scl.attrs, nodata=0))
     drawn = figure.axes[0].images[0].get_array().filled(np.nan)
     np.testing.assert_array_equal(drawn, (scl.values[0] == 4).astype(float))
+
+
+@pytest.fixture
+def sigma0(make_array):
+    values = np.array([[0.001, 0.01, 0.1, 1.0], [0.0, -0.02, np.nan, 0.05]], dtype="float32")
+    return make_array(
+        values, name="VV", product="s1-sigma0", band="VV", units="1", long_name="Backscatter VV", nodata=np.nan
+    )
+
+
+def test_backscatter_is_drawn_in_decibels_over_the_range_of_the_table(sigma0):
+    figure = plot_map(sigma0)
+    image = figure.axes[0].images[0]
+    expected = [[-30, -20, -10, 0], [np.nan, np.nan, np.nan, 10 * np.log10(0.05)]]
+    np.testing.assert_allclose(image.get_array().filled(np.nan), expected, atol=1e-5)
+    assert image.get_clim() == pytest.approx((-25, 3), abs=1e-4)
+    assert image.colorbar.ax.get_ylabel() == "VV [dB]"
+    assert "10·log₁₀" in footer(figure)
+    assert "no valid value (38 %)" in footer(figure)
+    assert plot_map(sigma0, vmin=-20, vmax=0).axes[0].images[0].get_clim() == (-20, 0)
+
+
+def test_what_is_decibels_already_is_not_converted_again(sigma0):
+    logarithm = (10 * np.log10(sigma0.where(sigma0 > 0))).assign_attrs(sigma0.attrs).rename("VV")
+    images = [plot_map(logarithm.assign_attrs(units="dB")).axes[0].images[0]]
+    with pytest.warns(TerrascopeWarning, match="taken for decibels"):
+        images.append(plot_map(logarithm).axes[0].images[0])
+    for image in images:
+        np.testing.assert_array_equal(image.get_array().filled(np.nan), logarithm.values)
+        assert image.colorbar.ax.get_ylabel() == "VV [dB]"
+
+
+def test_a_comparison_of_backscatter_is_no_decibels(sigma0):
+    image = plot_map((sigma0 > 0.05).assign_attrs(sigma0.attrs)).axes[0].images[0]
+    assert set(np.unique(image.get_array().filled(np.nan))) == {0.0, 1.0}

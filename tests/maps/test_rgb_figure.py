@@ -112,3 +112,10 @@ def test_a_flat_or_empty_picture_is_drawn(cube):
 
 def test_stretch_gives_bytes():
     assert stretch_rgb(np.zeros((2, 3, 3)), [(-1, 1)] * 3).dtype == np.uint8
+
+
+def test_backscatter_makes_a_colour_picture_of_linear_values(make_array):
+    attrs = {"product": "s1-sigma0", "units": "1", "standard_name": "surface_backwards_scattering_coefficient"}
+    bands = {name: make_array(np.full((2, 2), 0.1, "float32"), name=name, band=name, **attrs) for name in ("VV", "VH")}
+    figure = plot_rgb(xr.Dataset(bands), ("VV", "VH", "VV"), stretch=(0.0, 0.2))
+    assert set(picture(figure)[..., :3].ravel().tolist()) == {128}
