@@ -50,7 +50,7 @@ def _record(token: str, failure: Failure) -> None:
         from distributed import get_worker  # loaded already where this runs on a worker
 
         try:
-            worker = get_worker()  # type: ignore[no-untyped-call]
+            worker = get_worker()
         except ValueError:
             return  # a thread of the user's own process
         worker.log_event(failure_topic(token), astuple(failure))
