@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-import numpy as np
 import pystac
 import shapely
 import xarray as xr
 
-from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
 from terrascope_nb.cube.assembly import assemble
@@ -23,12 +20,19 @@ from terrascope_nb.cube.blocks import forget_failures
 from terrascope_nb.cube.budget import check_budget, size_text
 from terrascope_nb.cube.clearness import choose_steps, measure_all, measure_footprints
 from terrascope_nb.cube.geobox import check_touches_like, choose_grid, grid_like
+from terrascope_nb.cube.inspection import (
+    Infos,
+    band_plan,
+    band_sources,
+    check_resampling,
+    checked_files,
+    file_grids,
+    resampling_method,
+)
 from terrascope_nb.cube.mosaic import group_scenes, step_times
-from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Source, Step
+from terrascope_nb.cube.plan import Plan, Step
 from terrascope_nb.cube.selection import bands_of, list_items, product_for, scene_of, without_twins
-from terrascope_nb.cube.values import fill_number
 from terrascope_nb.errors import (
-    AccessError,
     GridError,
     MaskError,
     NothingFoundError,
@@ -39,12 +43,6 @@ from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.products.model import Band, Product
 from terrascope_nb.products.quality import MaskRule, keep_classes
 from terrascope_nb.raster.grid import PixelGrid
-from terrascope_nb.raster.header import read_header
-from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.window import RESAMPLING, read_info
-
-Infos = dict[tuple[tuple[str, ...], int, str | None], FileInfo]
-"""Hrefs, band and variable -> what the file says."""
 
 
 def load(
@@ -130,7 +128,7 @@ def load(
     product = product_for(found, items.product if isinstance(items, Items) else None)
     found, dropped = without_twins(found, product, fuse=mosaic is not None)
     named = bands_of(product, found, bands)
-    _check_resampling(resampling, named)
+    check_resampling(resampling, named)
     rule, quality = _mask_rule(product, mask, min_clear, min_coverage)
     aoi = None if area is None else make_area(area)
 
@@ -146,21 +144,23 @@ def load(
     elif all(scene.quality is None for step in steps for scene in step.scenes):
         rule = quality = None  # coverage can be had from the footprints
     skip = on_error == "skip"
-    steps, failed = _checked_files(steps) if skip else (steps, [])
+    steps, failed = checked_files(steps) if skip else (steps, [])
 
     infos: Infos = {}
     notes: list[str] = []
     if like is not None:
         grid = grid_like(like)
-        check_touches_like([source.grid for source in _band_sources(steps) if source.grid is not None], grid)
+        check_touches_like([source.grid for source in band_sources(steps) if source.grid is not None], grid)
     else:
-        grids = _file_grids(steps, infos, skip=skip)
+        grids = file_grids(steps, infos, skip=skip)
         grid, notes = choose_grid(grids, aoi, crs=crs, resolution=resolution)
     for note in notes:
         warnings.warn(f"load: {note}", TerrascopeWarning, stacklevel=2)
 
     variables = tuple(
-        _band_plan(name, band, number, steps, infos, _method(resampling, name, band), physical=physical, skip=skip)
+        band_plan(
+            name, band, number, steps, infos, resampling_method(resampling, name, band), physical=physical, skip=skip
+        )
         for number, (name, band) in enumerate(named)
     )
     plan = Plan(
@@ -277,127 +277,6 @@ def _check_quality(steps: Sequence[Step], quality: Band | None, product: Product
             TerrascopeWarning,
             stacklevel=3,
         )
-
-
-def _band_sources(steps: Sequence[Step]) -> list[Source]:
-    return [source for step in steps for scene in step.scenes for source in scene.sources if source is not None]
-
-
-def _checked_files(steps: Sequence[Step]) -> tuple[list[Step], list[Failure]]:
-    """Find missing and truncated files before any pixel is read, so that every process knows of them."""
-    failures: dict[tuple[str, str], Failure] = {}
-
-    def check(source: Source | None) -> Source | None:
-        if source is None:
-            return None
-        key = (source.ref.item_id, source.ref.key)
-        if key not in failures:
-            reason = _unreadable(source)
-            if not reason:
-                return source
-            failures[key] = Failure(*key, source.ref.hrefs[0] if source.ref.hrefs else "", reason)
-        return replace(source, failed=failures[key].reason)
-
-    checked = [
-        replace(
-            step,
-            scenes=tuple(
-                replace(scene, sources=tuple(check(s) for s in scene.sources), quality=check(scene.quality))
-                for scene in step.scenes
-            ),
-        )
-        for step in steps
-    ]
-    return checked, list(failures.values())
-
-
-def _unreadable(source: Source) -> str:
-    try:
-        href = open_href(source.ref)
-        if href.startswith(("http://", "https://")):
-            return ""
-        if href.lower().endswith((".tif", ".tiff")):
-            whole = read_header(href).is_complete()
-            return "" if whole else f"{href} is cut off: its header promises more than the file holds"
-        read_info(href, variable=source.variable)
-    except AccessError as error:
-        return str(error)
-    return ""
-
-
-def _file_grids(steps: Sequence[Step], infos: Infos, *, skip: bool) -> list[PixelGrid]:
-    """Return the grid of every band file: from the item, else from the file."""
-    grids: list[PixelGrid] = []
-    for source in _band_sources(steps):
-        if source.grid is not None:
-            grids.append(source.grid)
-        elif not source.failed:
-            info = _info_of(source, infos, skip=skip)
-            if info is not None and info.grid.crs:
-                grids.append(info.grid)
-    return grids
-
-
-def _info_of(source: Source, infos: Infos, *, skip: bool = False) -> FileInfo | None:
-    key = (source.ref.hrefs, source.band_index, source.variable)
-    if key not in infos:
-        try:
-            infos[key] = read_info(open_href(source.ref), band=source.band_index, variable=source.variable)
-        except AccessError as error:
-            if skip:
-                return None
-            ref = source.ref
-            facts = {**error.facts, "item": ref.item_id, "asset": ref.key}
-            raise type(error)(f"{ref.item_id}, asset {ref.key}: {error.message}", **facts) from error
-    return infos[key]
-
-
-def _check_resampling(resampling: str | Mapping[str, str] | None, named: Sequence[tuple[str, Band]]) -> None:
-    known = {"*", *(name for name, _ in named), *(band.name for _, band in named)}
-    if isinstance(resampling, Mapping) and (unknown := sorted(set(resampling) - known)):
-        raise GridError(
-            f"resampling= names {', '.join(unknown)}, which is not loaded; there are {', '.join(name for name, _ in named)}, "
-            'and "*" for all others.'
-        )
-
-
-def _method(resampling: str | Mapping[str, str] | None, name: str, band: Band) -> str:
-    if isinstance(resampling, Mapping):
-        method = resampling.get(name, resampling.get(band.name, resampling.get("*", "nearest")))
-    else:
-        method = resampling or "nearest"
-    if method not in RESAMPLING:
-        raise GridError(f"resampling={method!r} is unknown; there are {', '.join(RESAMPLING)}.")
-    # An average of class numbers is another class.
-    return method if band.kind == "measurement" or method == "mode" else "nearest"
-
-
-def _band_plan(
-    name: str,
-    band: Band,
-    number: int,
-    steps: Sequence[Step],
-    infos: Infos,
-    resampling: str,
-    *,
-    physical: bool,
-    skip: bool,
-) -> BandPlan:
-    if physical and band.kind == "measurement":
-        return BandPlan(name, band, "float32", float("nan"), resampling)
-    stored: list[tuple[str, float | None]] = []
-    for scene in itertools.chain.from_iterable(step.scenes for step in steps):
-        source = scene.sources[number]
-        if source is None or source.failed:
-            continue
-        info = _info_of(source, infos, skip=skip) if source.dtype is None else None
-        dtype = source.dtype or (info.dtype if info else "") or band.dtype
-        said = (source.nodata, info.nodata if info else None, band.nodata)
-        if dtype:
-            stored.append((dtype, next((value for value in said if value is not None), None)))
-    kinds = sorted({dtype for dtype, _ in stored}) or [band.dtype or "float32"]
-    common = np.result_type(*kinds)
-    return BandPlan(name, band, common.name, fill_number(band, common, stored), resampling)
 
 
 def _clip(aoi: Aoi | None, grid: PixelGrid) -> bytes | None:
