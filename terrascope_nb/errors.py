@@ -36,13 +36,45 @@ A message says what was asked, what is so, and what to do next. The facts behind
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+_SECRET_VALUE = re.compile(
+    r"((?:[?&;#]|&amp;)(?:[\w.-]*(?:token|signature|password|secret)|key|api[_-]?key|sig|code|x-amz-[\w-]+)=)[^&;#\s'\"<>)]*",
+    re.IGNORECASE,
+)
+_ADDRESSES = frozenset({"href", "url", "hrefs"})
+
+
+def redacted(text: str) -> str:
+    """Return a text in which no address shows who signs in, or a token, key, signature or password.
+
+    >>> redacted("https://me:secret@example.org/stac?token=abc&page=2")
+    'https://***@example.org/stac?token=***&page=2'
+    """
+    return _SECRET_VALUE.sub(r"\1***", _USERINFO.sub("***@", text))
+
+
+def _fit_to_show(name: str, fact: object) -> object:
+    if name not in _ADDRESSES:
+        return fact
+    if isinstance(fact, str):
+        return redacted(fact)
+    if isinstance(fact, tuple | list):
+        return type(fact)(redacted(one) if isinstance(one, str) else one for one in fact)
+    return fact
 
 
 class TerrascopeError(Exception):
-    """Root of all errors of this package; keyword arguments become attributes."""
+    """Root of all errors of this package; keyword arguments become attributes.
+
+    Secrets in addresses are left out of the message and of the facts ``href``, ``hrefs`` and ``url``.
+    """
 
     def __init__(self, message: str = "", **facts: object) -> None:
+        message = redacted(message)
+        facts = {name: _fit_to_show(name, fact) for name, fact in facts.items()}
         super().__init__(message)
         self.message = message
         self.facts = facts

@@ -17,7 +17,7 @@ from terrascope_nb.catalogue.access import Access, access_of
 from terrascope_nb.catalogue.coverage import Coverage
 from terrascope_nb.catalogue.expressions import cql2_filter
 from terrascope_nb.catalogue.sources import footprint_of
-from terrascope_nb.errors import NothingFoundError, near_misses
+from terrascope_nb.errors import NothingFoundError, near_misses, redacted
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.period import Period
 from terrascope_nb.products.model import Product
@@ -85,7 +85,7 @@ class Items(Sequence[pystac.Item]):
         self.product, self.area, self.period = product, area, period
         self.matched = matched
         self.dropped, self.notes = tuple(dropped), tuple(notes)
-        self.source, self.roots = source, tuple(Path(root) for root in roots)
+        self.source, self.roots = redacted(source), tuple(Path(root) for root in roots)
         self._coverage: Coverage | None = None
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from terrascope_nb.catalogue.sources import Source
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import CatalogueReplyError, NothingFoundError, TerrascopeWarning
+from terrascope_nb.errors import CatalogueReplyError, NothingFoundError, TerrascopeWarning, redacted
 from terrascope_nb.host.where import why_unreachable
 from terrascope_nb.settings import get_settings
 
@@ -81,7 +81,7 @@ def name_of(source: Source) -> str:
     for attribute in ("url", "name", "path", "root"):
         value = getattr(source, attribute, None)
         if value:
-            return str(value)
+            return redacted(str(value))
     return type(source).__name__
 
 
@@ -103,7 +103,7 @@ def _default_source() -> Source:
 
 
 def _say(message: str) -> None:
-    warnings.warn(message, TerrascopeWarning, stacklevel=5)
+    warnings.warn(redacted(message), TerrascopeWarning, stacklevel=5)
 
 
 def _api(where: Any) -> Source:

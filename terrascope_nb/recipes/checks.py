@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-import re
 import shutil
 import site
 import sys
@@ -17,7 +16,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from terrascope_nb import __version__
-from terrascope_nb.errors import near_misses
+from terrascope_nb.errors import near_misses, redacted
 from terrascope_nb.host.limits import available_memory, cores
 from terrascope_nb.host.where import where_am_i, why_unreachable
 from terrascope_nb.recipes.report import Check, Report
@@ -61,7 +60,7 @@ def _run(todo: Sequence[tuple[str, Callable[[], Iterable[Check]]]], deadline: fl
         try:
             answers[number] = list(look())
         except Exception as error:  # noqa: BLE001 - the doctor reports whatever is broken and never breaks itself
-            what = f"could not be checked: {type(error).__name__}: {error}"
+            what = f"could not be checked: {type(error).__name__}: {redacted(str(error))}"
             answers[number] = [Check(name, "warn", what, "Mend what the message names, then run the doctor again.")]
 
     threads = [
@@ -115,19 +114,20 @@ def _check_where() -> Iterable[Check]:
 
 def _check_network() -> Iterable[Check]:
     proxies = {name: os.environ.get(name.lower()) or os.environ.get(name, "") for name in ("HTTPS_PROXY", "HTTP_PROXY")}
-    named = ", ".join(f"{name}={_without_password(value)}" for name, value in proxies.items() if value)
+    named = ", ".join(f"{name}={_shown(value)}" for name, value in proxies.items() if value)
     if proxies["HTTP_PROXY"] and not proxies["HTTPS_PROXY"]:
         cure = "Set HTTPS_PROXY too (usually to the same address): all servers of Terrascope are asked over https."
         yield Check("proxy", "warn", f"{named}, but no HTTPS_PROXY", cure)
     else:
         yield Check("proxy", "ok", named or "none is set")
     settings = get_settings()
-    why = why_unreachable(settings.stac_url, timeout=2.0)
+    server = redacted(settings.stac_url)
+    why = redacted(why_unreachable(settings.stac_url, timeout=2.0))
     if not why:
-        yield Check("STAC", "ok", f"{settings.stac_url} answers")
+        yield Check("STAC", "ok", f"{server} answers")
     elif settings.offline:
         cure = "ts.set_options(offline=False), or unset TERRASCOPE_NB_OFFLINE, when you want the live catalogue."
-        yield Check("STAC", "warn", f"{settings.stac_url} is not asked: {why}", cure)
+        yield Check("STAC", "warn", f"{server} is not asked: {why}", cure)
     else:
         cure = "Check the network"
         if "certificate" in why:
@@ -135,11 +135,12 @@ def _check_network() -> Iterable[Check]:
         elif not named:
             cure += ", and set HTTPS_PROXY if you need a proxy"
         cure += "; until then search() uses mounted archives or the sample."
-        yield Check("STAC", "problem", f"{settings.stac_url} cannot be reached: {why}", cure)
+        yield Check("STAC", "problem", f"{server} cannot be reached: {why}", cure)
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
+def _shown(address: str) -> str:
+    """Return an address without its secrets; a proxy may be written without a scheme."""
+    return redacted(address) if "://" in address else redacted(f"://{address}").removeprefix("://")
 
 
 def _check_python() -> Iterable[Check]:

@@ -7,11 +7,12 @@ import pytest
 
 from terrascope_nb.catalogue.api import ApiSource
 from terrascope_nb.catalogue.archive import ArchiveIndex, index_archive
+from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.offline import SampleSource, sample_archive
 from terrascope_nb.catalogue.opening import open_source, roots_of
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import CatalogueUnreachableError, TerrascopeWarning
+from terrascope_nb.errors import CatalogueUnreachableError, TerrascopeWarning, redacted
 from terrascope_nb.settings import options
 
 
@@ -139,3 +140,25 @@ def test_an_area_off_the_sample_says_where_the_sample_is(offline):
     items = search("s2-toc", (10, 45, 10.1, 45.1), source="sample")
     assert len(items) == 0
     assert any("Flanders" in note for note in items.notes)
+
+
+def test_a_search_that_fails_shows_no_password():
+    address = "http://user:s3cret@127.0.0.1:9/stac?token=s3cret"
+    with pytest.raises(CatalogueUnreachableError) as caught:
+        search("s2-ndvi", period="2020-05", source=address)
+    assert "127.0.0.1:9" in str(caught.value)
+    assert "s3cret" not in f"{caught.value} {caught.value.facts} {caught.value.url}"
+
+
+def test_what_is_searched_instead_is_said_without_a_password():
+    with options(stac_url="http://user:s3cret@127.0.0.1:9", offline=True), pytest.warns(TerrascopeWarning) as said:
+        items = search("s2-ndvi")
+    assert "s3cret" not in " ".join(str(one.message) for one in said)
+    assert "s3cret" not in Items([], source="http://user:s3cret@127.0.0.1:9?sig=s3cret").source + items.source
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "key", "sig", "signature", "password", "access_token", "X-Amz-Signature", "code", "api_key"]
+)
+def test_the_value_of_a_secret_parameter_is_left_out(name):
+    assert redacted(f"see https://a.be/x?page=2&{name}=abc&z=1.") == f"see https://a.be/x?page=2&{name}=***&z=1."

@@ -231,3 +231,13 @@ def test_the_report_is_plain_json_and_safe_html() -> None:
 def test_a_finding_without_a_cure_cannot_be_written(status: Any, cure: str) -> None:
     with pytest.raises(ValueError, match="cure"):
         Check("name", status, "what", cure)
+
+
+def test_the_report_shows_no_password_of_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "me:s3cret@proxy:3128")
+    with options(stac_url="http://user:s3cret@127.0.0.1:9/stac?token=s3cret"):
+        for why in ("", "no connection to http://user:s3cret@127.0.0.1:9"):
+            monkeypatch.setattr(checks, "why_unreachable", lambda *_, why=why, **__: why)
+            report = doctor()
+            assert "127.0.0.1:9" in str(report)
+            assert "s3cret" not in str(report) + json.dumps(report.to_dict()) + report._repr_html_()
