@@ -36,7 +36,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/python tools/run_quickstart.py $(RESULTS)
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks/datasets/quickstart.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/datasets/quickstart.ipynb
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
