@@ -21,6 +21,8 @@ _POLARISATIONS = ("VV", "VH", "HV", "HH")
 _KEPT = ("product", "grid_mapping", "attribution", "source", "terrascope_plan")
 _MULTISPECTRAL = re.compile(r"(?<![A-Z0-9])B(0[1-9]|1[0-2]|0?8A)(?![0-9A-Z])")
 _POLARISED = re.compile(r"(?<![A-Z])(VV|VH|HV|HH)(?![A-Z])")
+_KERNEL = re.compile(r"k([A-Z])([A-Z])")
+"""A kernel in a formula, by the letters it compares: kNR is k(N, R)."""
 # CF standard name table; of the indices spyndex knows, it names this one.
 _STANDARD_NAMES = {"NDVI": "normalized_difference_vegetation_index"}
 
@@ -80,10 +82,20 @@ class Formula:
         """Return the index, NaN where it is not finite."""
         import spyndex  # see _letters
 
-        named = dict(zip(self.letters, arrays, strict=True))
+        named = {**dict(zip(self.letters, arrays, strict=True)), **dict(self.constants)}
         with np.errstate(all="ignore"):  # numpy's warnings about 0/0 are the NaN we want
-            values = spyndex.computeIndex(self.name, {**named, **dict(self.constants)})
+            for kernel in filter(_KERNEL.fullmatch, spyndex.indices[self.name].bands):
+                a, b = named[kernel[1]], named[kernel[2]]
+                sigma = 1.0 if kernel[1] == kernel[2] else named.get("sigma", 0.5 * (a + b))  # k(a, a) is 1 for any
+                named[kernel] = spyndex.computeKernel("RBF", {"a": a, "b": b, "sigma": sigma})
+            values = spyndex.computeIndex(self.name, named)
         return np.where(np.isfinite(values), values, np.nan).astype("float32")
+
+
+def _terms(index: Any) -> list[str]:
+    """Return the bands and parameters of a formula, with what its kernels compare in their place."""
+    found = [list(match.groups()) if (match := _KERNEL.fullmatch(name)) else [name] for name in index.bands]
+    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
 def _applied(formula: Formula, *arrays: Any) -> Any:
@@ -175,7 +187,7 @@ def _inputs(cube: xr.Dataset, index: Any, letters: _Letters, given: Mapping[str,
     """Letter of the formula -> name of the variable."""
     import spyndex  # see _letters
 
-    wanted = [letter for letter in index.bands if letter in spyndex.bands or letter in _POLARISATIONS]
+    wanted = [letter for letter in _terms(index) if letter in spyndex.bands or letter in _POLARISATIONS]
     found = _by_letter(cube, letters)
     inputs: dict[str, str] = {}
     missing = []
@@ -214,21 +226,21 @@ def _constants(index: Any, inputs: Mapping[str, str], given: Mapping[str, Any]) 
     """Parameter of the formula -> number: as given, else the default of spyndex."""
     import spyndex  # see _letters
 
-    names = [name for name in index.bands if name not in inputs]
+    terms = _terms(index)
+    names = [name for name in terms if name not in inputs]
+    optional = ["sigma"] if any(map(_KERNEL.fullmatch, index.bands)) else []  # without: the mean of the two bands
     for name in given:
-        if name not in index.bands:
+        if name not in (*terms, *optional):
             raise TypeError(
-                f"{index.short_name} = {index.formula} has no parameter {name!r}; it has {', '.join(index.bands)}."
+                f"{index.short_name} = {index.formula} has no parameter {name!r}; it has "
+                f"{', '.join((*terms, *optional))}."
             )
+    names += [name for name in optional if name in given]
     numbers = {}
     for name in names:
         value = given.get(name, spyndex.constants[name].default if name in spyndex.constants else None)
         if value is None:
-            what = (
-                spyndex.constants[name].description
-                if name in spyndex.constants
-                else "a kernel, see spyndex.computeKernel"
-            )
+            what = spyndex.constants[name].description if name in spyndex.constants else "a number of its own"
             raise TypeError(
                 f"{index.short_name} = {index.formula} needs {name} ({what}), which has no default: give {name}=…"
             )
@@ -243,6 +255,9 @@ def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
     the names of the variables and their attributes ``common_name`` and ``band``: ``red``, ``B04``, ``TOC-B04_10M`` are
     all R. N is the broad near infrared (B08); the narrow one (B8A) is N2, and stands in for N only
     when there is no other, with a warning.
+
+    Kernel indices such as kNDVI take the RBF kernel ``k(a, b) = exp(-(a - b)**2 / (2 * sigma**2))`` whose length scale
+    is the mean of the two bands, pixel by pixel, so kNDVI is ``tanh(NDVI**2)``; ``sigma=…`` gives another.
 
     Nothing is clipped: negative reflectance over dark water may carry a normalised difference beyond -1 or 1. A result
     that is not finite (a zero denominator) becomes NaN.
@@ -312,6 +327,9 @@ def _describe(
         [f"{letter}={_named(variable, cube[variable].attrs)}" for letter, variable in inputs.items()]
         + [f"{constant}={value:g}" for constant, value in constants.items()]
     )
+    if any(map(_KERNEL.fullmatch, index.bands)):
+        scale = "sigma" if "sigma" in constants else "sigma = 0.5 * (a + b) of each pixel"
+        attrs["comment"] = f"Kernels are RBF: k(a, b) = exp(-(a - b)**2 / (2 * sigma**2)), {scale}."
     attrs["references"] = index.reference
     for key in _KEPT:
         if key in first or key in cube.attrs:

@@ -170,11 +170,6 @@ def test_a_parameter_the_formula_does_not_have_is_refused(reflectance):
         spectral_index(reflectance, "NDVI", G=2.5)
 
 
-def test_a_kernel_index_says_what_it_lacks(reflectance):
-    with pytest.raises(TypeError, match="kNN"):
-        spectral_index(reflectance, "kNDVI")
-
-
 def test_an_unknown_index_gets_near_misses(reflectance):
     with pytest.raises(UnknownIndexError, match="Did you mean NDVI") as caught:
         spectral_index(reflectance, "NVDI")
@@ -215,3 +210,38 @@ def test_a_class_band_is_never_taken_for_a_measurement(reflectance):
     classes = reflectance.red.assign_attrs(band="B03", flag_values=[0, 1], common_name="green")
     with pytest.raises(UnknownBandError):
         spectral_index(reflectance.assign(scl=classes), "NDWI")
+
+
+def test_kndvi_is_the_hyperbolic_tangent_of_squared_ndvi(reflectance):
+    red, nir = (reflectance[name].values.astype("float64") for name in ("red", "nir"))
+    index = spectral_index(reflectance, "kNDVI")
+    # Camps-Valls et al. (2021), equation 3, with sigma the mean of both bands.
+    np.testing.assert_allclose(index.values, np.tanh(((nir - red) / (nir + red)) ** 2), rtol=2e-5, atol=1e-6)
+    assert "0.5 * (a + b)" in index.attrs["comment"]
+    fixed = spectral_index(reflectance, "kNDVI", sigma=0.4)
+    np.testing.assert_allclose(fixed.values, np.tanh(((nir - red) / 0.8) ** 2), rtol=2e-5, atol=1e-6)
+    assert fixed.attrs["inputs"].endswith("sigma=0.4")
+    dark = reflectance.assign(nir=reflectance.nir * 0)
+    np.testing.assert_allclose(spectral_index(dark, "kNDVI").values, np.tanh(1.0), rtol=1e-6)
+    # The number of the documentation of spyndex.
+    pixel = reflectance.isel(time=0, y=[0], x=[0]).copy(deep=True)
+    pixel["nir"][:], pixel["red"][:] = 0.68, 0.13
+    assert spectral_index(pixel, "kNDVI").item() == pytest.approx(0.4309459271768674, rel=1e-6)
+
+
+def test_kernel_indices_stay_lazy_and_follow_the_same_kernel(reflectance):
+    red, nir, blue = (reflectance[name].values.astype("float64") for name in ("red", "nir", "blue"))
+
+    def k(a, b):
+        return np.exp(-((a - b) ** 2) / (2 * ((a + b) / 2) ** 2))
+
+    lazy = spectral_index(reflectance.chunk(y=2), "kEVI")
+    assert dask.is_dask_collection(lazy)
+    expected = 2.5 * (1 - k(nir, red)) / (1 + 6 * k(nir, red) - 7.5 * k(nir, blue) + k(nir, 1.0))
+    well = np.abs(1 + 6 * k(nir, red) - 7.5 * k(nir, blue) + k(nir, 1.0)) > 0.1
+    np.testing.assert_allclose(lazy.values[well], expected[well], rtol=1e-4, atol=1e-5)
+
+
+def test_a_parameter_a_kernel_index_does_not_have_is_refused(reflectance):
+    with pytest.raises(TypeError, match="it has N, R, sigma"):
+        spectral_index(reflectance, "kNDVI", kNR=0.5)
