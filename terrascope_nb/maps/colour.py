@@ -139,8 +139,8 @@ def colouring_of(
     band = find_band(data.name, data.attrs)
     style = band.style if band else Style()
     if decibel:
-        ends = {end: 10 * math.log10(v) if (v := getattr(style, end)) else None for end in ("vmin", "vmax")}
-        style = replace(style, **ends)
+        vmin_vmax = [10 * math.log10(end) if end else None for end in (style.vmin, style.vmax)]
+        style = replace(style, vmin=vmin_vmax[0], vmax=vmin_vmax[1])
     low, high = _robust(values)
     low = next(end for end in (vmin, style.vmin, low) if end is not None)
     high = next(end for end in (vmax, style.vmax, high) if end is not None)

@@ -100,7 +100,8 @@ def plot_map(
     bar.set_label(colours.label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_linewidth(0.6)
-    write_titles(figure, axes, rasters, title, _long_name(variable))
+    words = _long_name(variable)
+    write_titles(figure, axes, rasters, title, words if decibels is None else words.removesuffix(" (linear)"))
     missing = float(np.mean([np.isnan(value).mean() for value in values]))
     if ax is None:
         notes = [] if decibels is None else ["Drawn in decibels, 10·log₁₀ of the linear value."]

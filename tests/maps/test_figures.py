@@ -215,7 +215,7 @@ def test_a_comparison_of_classes_is_a_map_of_0_and_1_where_0_is_a_value(scl):
 def sigma0(make_array):
     values = np.array([[0.001, 0.01, 0.1, 1.0], [0.0, -0.02, np.nan, 0.05]], dtype="float32")
     return make_array(
-        values, name="VV", product="s1-sigma0", band="VV", units="1", long_name="Backscatter VV", nodata=np.nan
+        values, name="VV", product="s1-sigma0", band="VV", units="1", long_name="Backscatter VV (linear)", nodata=np.nan
     )
 
 
@@ -226,6 +226,7 @@ def test_backscatter_is_drawn_in_decibels_over_the_range_of_the_table(sigma0):
     np.testing.assert_allclose(image.get_array().filled(np.nan), expected, atol=1e-5)
     assert image.get_clim() == pytest.approx((-25, 3), abs=1e-4)
     assert image.colorbar.ax.get_ylabel() == "VV [dB]"
+    assert figure.axes[0].get_title() == "Backscatter VV"
     assert "10·log₁₀" in footer(figure)
     assert "no valid value (38 %)" in footer(figure)
     assert plot_map(sigma0, vmin=-20, vmax=0).axes[0].images[0].get_clim() == (-20, 0)
