@@ -116,7 +116,8 @@ def plot_classes(
     """Return a map of classes with a legend of names and shares.
 
     Names and colours come from the CF attributes ``flag_values``, ``flag_meanings`` and ``flag_colors`` and from the
-    product's table. The legend lists the classes that are in the picture, with their share of it in percent.
+    product's table. The legend lists the classes that are in the picture, with their share in percent of
+    the pixels with data: what lies outside a clipped cube has no share.
 
     Parameters
     ----------
@@ -144,14 +145,19 @@ def plot_classes(
             draw_area(axis, area, raster)
     finish_axes(axes, rasters[0])
     every = np.concatenate([raster.values.ravel() for raster in rasters])
+    nothing = ~np.isfinite(every) | (every == variable.attrs.get("nodata"))
+    inside = max(1, every.size - int(nothing.sum()))
     handles = []
     for value, name, colour in zip(classes.values, classes.names, classes.colours, strict=True):
-        share = float(np.mean(every == value)) if every.size else 0.0
-        if share:
-            handles.append(_patch(colour, f"{name} ({value}), {percent_text(share)}"))
+        found = every == value
+        if found.any():
+            share = "" if nothing[found].all() else f", {percent_text(float(found.sum()) / inside)}"
+            handles.append(_patch(colour, f"{name} ({value}){share}"))
     unknown = ~np.isin(every, classes.values)
-    if unknown.any():
-        handles.append(_patch(NOTHING, f"no class, {percent_text(float(unknown.mean()))}"))
+    if (unknown & ~nothing).any():
+        handles.append(_patch(NOTHING, f"no class, {percent_text(float((unknown & ~nothing).sum()) / inside)}"))
+    elif unknown.any():
+        handles.append(_patch(NOTHING, "no data"))
     where: Any = figure if len(axes) > 1 else axes[0]
     how: dict[str, Any] = (
         {"loc": "outside right upper"} if len(axes) > 1 else {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0)}
@@ -159,13 +165,19 @@ def plot_classes(
     where.legend(handles=handles, fontsize=7.5, frameon=False, borderaxespad=0.0, **how)
     write_titles(figure, axes, rasters, title, _long_name(variable))
     if ax is None:
-        write_sources(figure, sources_of(variable, rasters))
+        note = "Shares are of the pixels with data." if nothing.any() else ""
+        write_sources(figure, note, sources_of(variable, rasters))
     return figure
 
 
 def _one_variable(data: xr.DataArray | xr.Dataset) -> xr.DataArray:
     if isinstance(data, xr.DataArray):
         return data
+    if not isinstance(data, xr.Dataset):
+        raise CubeError(
+            f"a map takes an xarray.DataArray with y and x, such as cube.NDVI, or a Dataset of one; this is "
+            f"{type(data).__module__}.{type(data).__name__}, which says neither place nor unit."
+        )
     names = [str(name) for name in data.data_vars]
     if len(names) != 1:
         raise CubeError(f"a map shows one variable; this cube has {', '.join(names) or 'none'}: plot_map(cube[…]).")

@@ -245,3 +245,22 @@ def test_what_is_decibels_already_is_not_converted_again(sigma0):
 def test_a_comparison_of_backscatter_is_no_decibels(sigma0):
     image = plot_map((sigma0 > 0.05).assign_attrs(sigma0.attrs)).axes[0].images[0]
     assert set(np.unique(image.get_array().filled(np.nan))) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("outside", [0, 255, np.nan])
+def test_shares_of_classes_leave_out_what_has_no_data(scl, outside):
+    values = scl.where(scl != 77, 4).astype("float32")
+    clipped = values.where(values.y > float(values.y[5]), outside).assign_attrs(
+        scl.attrs, nodata=0 if np.isnan(outside) else outside, flag_values=[0, 4, 6],
+        flag_meanings="no_data vegetation water", flag_colors="#000000 #10d32d #0000ff",
+    )  # fmt: skip
+    figure = plot_classes(clipped)
+    labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
+    assert labels == {"No data (0)" if outside == 0 else "no data", "Vegetation (4), 80 %", "Water (6), 20 %"}
+    assert "Shares are of the pixels with data." in footer(figure)
+
+
+@pytest.mark.parametrize("draw", [plot_map, plot_classes])
+def test_an_array_without_place_is_told_what_a_map_takes(draw):
+    with pytest.raises(CubeError, match=r"takes an xarray.DataArray .* this is numpy.ndarray"):
+        draw(np.zeros((4, 4)))
