@@ -132,6 +132,12 @@ def _letters() -> _Letters:
 def _find_index(name: str) -> Any:
     import spyndex  # see _letters
 
+    if not isinstance(name, str):
+        raise UnknownIndexError(
+            f"one index per call, by its name; {name!r} was asked for. For several: "
+            "xr.merge([spectral_index(cube, name) for name in (…)], compat='override').",
+            index=name,
+        )
     if name in spyndex.indices:
         return spyndex.indices[name]
     known = {key.lower(): key for key in spyndex.indices}

@@ -65,6 +65,11 @@ def plot_rgb(
     CubeError
         Stored numbers instead of physical values; or as for `plot_map`.
     """
+    if not isinstance(cube, xr.Dataset):
+        raise CubeError(
+            f"a colour picture takes an xarray.Dataset with three bands, as load gives it; this is "
+            f"{type(cube).__module__}.{type(cube).__name__}."
+        )
     if len(bands) != 3:
         raise CubeError(f"a colour picture takes three bands, not {len(bands)}: {', '.join(bands)}.")
     variables = [_find_variable(cube, band) for band in bands]

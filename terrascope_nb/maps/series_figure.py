@@ -95,6 +95,11 @@ def plot_series(
 
 
 def _check(table: pd.DataFrame, variable: str | None, value: str) -> pd.DataFrame:
+    if not isinstance(table, pd.DataFrame):
+        raise CubeError(
+            f"a series is drawn from a table; this is {type(table).__module__}.{type(table).__name__}. Make the table "
+            "with time_series(cube, area)."
+        )
     for column in ("feature", "time", "variable", value):
         if column not in table.columns:
             raise CubeError(

@@ -245,3 +245,10 @@ def test_kernel_indices_stay_lazy_and_follow_the_same_kernel(reflectance):
 def test_a_parameter_a_kernel_index_does_not_have_is_refused(reflectance):
     with pytest.raises(TypeError, match="it has N, R, sigma"):
         spectral_index(reflectance, "kNDVI", kNR=0.5)
+
+
+def test_several_indices_at_once_are_asked_for_one_by_one(reflectance):
+    with pytest.raises(UnknownIndexError, match="one index per call"):
+        spectral_index(reflectance, ["NDVI", "EVI"])
+    both = xr.merge([spectral_index(reflectance, name) for name in ("NDVI", "EVI")], compat="override")
+    assert set(both.data_vars) == {"NDVI", "EVI"}

@@ -119,3 +119,8 @@ def test_backscatter_makes_a_colour_picture_of_linear_values(make_array):
     bands = {name: make_array(np.full((2, 2), 0.1, "float32"), name=name, band=name, **attrs) for name in ("VV", "VH")}
     figure = plot_rgb(xr.Dataset(bands), ("VV", "VH", "VV"), stretch=(0.0, 0.2))
     assert set(picture(figure)[..., :3].ravel().tolist()) == {128}
+
+
+def test_one_band_is_told_what_a_colour_picture_takes(cube):
+    with pytest.raises(CubeError, match=r"takes an xarray.Dataset with three bands.*DataArray"):
+        plot_rgb(cube.red)

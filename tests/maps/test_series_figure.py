@@ -150,3 +150,8 @@ def test_an_axes_of_ones_own_is_drawn_in():
 def test_a_table_that_cannot_be_drawn_says_why(table, how, says):
     with pytest.raises(CubeError, match=says):
         plot_series(table, **how)
+
+
+def test_a_cube_given_for_a_table_is_told_how_the_table_is_made(ndvi):
+    with pytest.raises(CubeError, match=r"DataArray. Make the table with time_series"):
+        plot_series(ndvi)
