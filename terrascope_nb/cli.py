@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TerrascopeError, OSError) as error:
         if arguments.debug:
             raise
-        print(f"terrascope-nb: {error}", file=sys.stderr)
+        message = str(error).replace("overwrite=True", "--overwrite")  # as it is said here, not in Python
+        print(f"terrascope-nb: {message}", file=sys.stderr)
         return WRONG_USE if isinstance(error, _ASKED_WRONGLY) else FAILED
     return code
 

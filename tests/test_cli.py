@@ -296,6 +296,8 @@ def test_export_refuses_to_replace_a_file_and_an_unknown_band(
     code, _, err = run(capsys, *words)
     assert code == 1
     assert "exists already" in err
+    assert "--overwrite" in err
+    assert "overwrite=True" not in err
     assert target.read_text() == "mine"
     code, _, err = run(capsys, *words, "--bands", "B09")
     assert code == 2
