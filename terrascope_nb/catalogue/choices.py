@@ -68,6 +68,21 @@ class Choices:
         return " and ".join(parts)
 
     @property
+    def before_text(self) -> str:
+        """What is asked of every scene besides product, area and period, in words."""
+        asked = self.before
+        parts = {
+            "max_cloud": "" if asked.max_cloud is None else f"{asked.max_cloud:g}",
+            "tile": ", ".join(asked.tile),
+            "resolution": "" if asked.resolution is None else f"{asked.resolution:g}",
+            "orbit_direction": asked.orbit_direction or "",
+            "relative_orbit": ", ".join(map(str, asked.relative_orbit)),
+            "platform": ", ".join(asked.platform),
+            "filter": "" if asked.filter is None else f"{asked.filter!r:.120}",
+        }
+        return " and ".join(f"{name}={value}" for name, value in parts.items() if value)
+
+    @property
     def empty_text(self) -> str:
         """Why there may be nothing, in words."""
         asked = [f"No scene of {self.product.id} fits"]
@@ -75,6 +90,8 @@ class Choices:
             asked.append(f"over {self.area.name or 'the area'}")
         if self.period is not None:
             asked.append(f"in {self.period}")
+        if self.before_text:
+            asked.append(f"with {self.before_text}")
         spans = {f"{v.start or '…'} to {v.end or 'today'}" for v in self.product.variants if v.start or v.end}
         known = f" The product runs from {'; '.join(sorted(spans))}." if spans else ""
         return f"{' '.join(asked)}.{known} Try a larger area, a longer period or fewer filters."

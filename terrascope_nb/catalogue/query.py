@@ -92,7 +92,7 @@ def search(
     Warns
     -----
     TerrascopeWarning
-        Versions are mixed, cloud cover is unknown, the answer was cut, or another source had to be searched.
+        Versions are mixed, cloud cover or orbit is unknown, the answer was cut, or another source had to be searched.
     """
     choices = read_choices(
         product,
@@ -196,6 +196,17 @@ def _warn_about(items: Items, choices: Choices) -> None:
             _warn(
                 f"{unknown} of {len(items)} scenes do not say their cloud cover and were kept despite max_cloud="
                 f"{choices.max_cloud:g}. Where they are yours, index the archive with quality=True.",
+                level=4,
+            )
+    for name, asked, known in (
+        ("orbit_direction", choices.before.orbit_direction, facts.orbit_direction_of),
+        ("relative_orbit", choices.before.relative_orbit, facts.relative_orbit_of),
+    ):
+        unknown = sum(known(item) is None for item in items) if asked else 0
+        if unknown:
+            _warn(
+                f"{unknown} of {len(items)} scenes do not say their {name} and were kept although one was asked for. "
+                "The live catalogue knows it.",
                 level=4,
             )
     versions = versions_in(items)

@@ -44,9 +44,9 @@ class Request:
     resolution: float | None = None
     """Pixel size in metres the item must offer."""
     orbit_direction: str | None = None
-    """``"ascending"`` or ``"descending"``."""
+    """``"ascending"`` or ``"descending"``; an item that does not know its direction passes."""
     relative_orbit: tuple[int, ...] = ()
-    """Relative orbits, any of them."""
+    """Relative orbits, any of them; an item that does not know its own passes."""
     platform: tuple[str, ...] = ()
     """Platforms in the spelling of `item_facts.normal_platform`, any of them."""
     filter: Cql2 | None = None
@@ -88,7 +88,7 @@ def matches(item: pystac.Item, request: Request) -> bool:
     Returns
     -------
     bool
-        Unknown cloud cover and unknown footprints pass; an unknown orbit, platform or resolution does not.
+        Unknown cloud cover, orbits and footprints pass; an unknown platform or resolution does not.
 
     Raises
     ------
@@ -116,12 +116,12 @@ def matcher(request: Request) -> Callable[[pystac.Item], bool]:
             _in_period(item, request.period)
             and _below_cloud(item, request.max_cloud)
             and _in_tile(item, request.tile)
-            and (not request.relative_orbit or facts.relative_orbit_of(item) in request.relative_orbit)
+            and (not request.relative_orbit or facts.relative_orbit_of(item) in {None, *request.relative_orbit})
             and (not platforms or facts.platform_of(item) in platforms)
             and _has_resolution(item, request.resolution)
         ):
             return False
-        if request.orbit_direction and facts.orbit_direction_of(item) != request.orbit_direction:
+        if request.orbit_direction and facts.orbit_direction_of(item) not in {None, request.orbit_direction}:
             return False
         if area is not None:
             outline = footprint_of(item)

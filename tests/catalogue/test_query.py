@@ -273,3 +273,17 @@ def test_items_of_a_named_archive_stay_readable_in_a_plain_list():
     found = search("s2-toc", None, "2018-07-05", source="sample")
     loose = list(found)
     assert Path(open_href(asset_ref(loose[0], "B04"))).is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "said"), [("relative_orbit", 51, "relative_orbit"), ("orbit_direction", "ASC", "orbit_direction")]
+)
+def test_a_scene_that_states_no_orbit_passes_with_a_warning(name, asked, said):
+    with pytest.warns(TerrascopeWarning, match=f"do not say their {said}"):
+        items = search("s2-ndvi", source="sample", **{name: asked})
+    assert len(items) > 0
+
+
+def test_an_empty_answer_names_the_filters_that_were_asked(may_2020):
+    found = search("s2-ndvi", period="2020-05", platform="S2C", relative_orbit=7, source=Shelf(may_2020))
+    assert "with relative_orbit=7 and platform=sentinel-2c" in " ".join(found.notes)
