@@ -15,7 +15,7 @@ import pystac
 from terrascope_nb.errors import AssetUnreachableError, UntrustedPathError
 from terrascope_nb.settings import get_settings
 
-Access = Literal["local", "https", "missing"]
+Access = Literal["local", "https", "untrusted", "missing"]
 
 # Addresses drop a leading TERRASCOPE_ of the archive's folder, else they are alike. Source: hrefs and alternates of STAC
 # items S2A_20250516T104651_31UFS_NDVI_10M_V210 and S2C_20260807T104621_31TCN_TOC_V220; the WORLDCOVER pair in the
@@ -41,7 +41,7 @@ class AssetRef:
     skipped: tuple[str, ...] = ()
     """Why other hrefs of the asset are not used, a sentence each."""
     roots: tuple[str, ...] = ()
-    """The folders the local paths are allowed under, without symbolic links."""
+    """The folders the local paths are allowed under, and files allowed one by one, without symbolic links."""
 
 
 @dataclass(slots=True)
@@ -52,6 +52,8 @@ class _Ways:
     local: dict[str, None]
     remote: dict[str, None]
     skipped: dict[str, None]
+    beside: dict[str, None]
+    """Files that are trusted one by one: relative hrefs of a catalogue file the user named."""
 
     def add(self, href: str, base: str | None) -> None:
         if _CONTROL.search(unquote(href)):
@@ -87,7 +89,17 @@ class _Ways:
             self.add(urljoin(base, href), None)
         else:
             own = Path(unquote(urlsplit(base).path) if base.startswith("file:") else base)
-            self.add_path(str(own.absolute().parent / href), href)
+            path = str(own.absolute().parent / href)
+            if self._is_beside(own, path):
+                self.beside[os.path.realpath(path)] = None
+                self.local[path] = None
+            else:
+                self.add_path(path, href)
+
+    def _is_beside(self, own: Path, path: str) -> bool:
+        """Tell whether a catalogue file among the roots leads from one file in its folder to another."""
+        files = [str(Path(root).parent) for root in self.roots if Path(root).is_file()]
+        return _is_below(os.path.realpath(own), files) and _is_below(os.path.realpath(path), files)
 
     def add_path(self, path: str, href: str) -> None:
         if path.startswith(("/vsi", "//")):
@@ -119,7 +131,7 @@ def asset_ref(item: pystac.Item, key: str, *, roots: Iterable[str | Path] = ()) 
     key : str
         Key of the asset in the item.
     roots : iterable of path
-        Trusted folders besides ``settings.archive_roots``.
+        Trusted folders besides ``settings.archive_roots``; a catalogue file is trusted for its relative hrefs only.
 
     Returns
     -------
@@ -141,11 +153,11 @@ def asset_ref(item: pystac.Item, key: str, *, roots: Iterable[str | Path] = ()) 
             asset=key,
             hrefs=(),
         )
-    ways = _Ways(trusted_roots(roots), {}, {}, {})
+    ways = _Ways(trusted_roots(roots), {}, {}, {}, {})
     base = item.get_self_href()
     for href in _hrefs(asset):
         ways.add(href, base)
-    return AssetRef(item.id, key, (*ways.local, *ways.remote), tuple(ways.skipped), ways.roots)
+    return AssetRef(item.id, key, (*ways.local, *ways.remote), tuple(ways.skipped), (*ways.roots, *ways.beside))
 
 
 def open_href(ref: AssetRef) -> str:
@@ -171,7 +183,7 @@ def open_href(ref: AssetRef) -> str:
         if href.startswith("/"):
             path = os.path.realpath(href)
             # Checked again: a link may have been changed since the reference was made.
-            if _is_below(path, ref.roots) and _is_readable(Path(path)):
+            if (path in ref.roots or _is_below(path, ref.roots)) and _is_readable(Path(path)):
                 return path
     offline = get_settings().offline
     for href in ref.hrefs:
@@ -188,10 +200,11 @@ def open_href(ref: AssetRef) -> str:
     tried = "; ".join(
         f"{href}: {'not there or not readable' if href.startswith('/') else 'offline is set'}" for href in ref.hrefs
     )
+    cure = ", or unset offline" if offline else ""
     others = f" Not used: {'; '.join(ref.skipped)}." if ref.skipped else ""
     raise AssetUnreachableError(
         f"{ref.key} of {ref.item_id} cannot be opened: {tried or 'no usable href'}.{others} Check that the archive is "
-        "mounted (ts.doctor()), or unset offline.",
+        f"mounted (ts.doctor()){cure}.",
         item=ref.item_id,
         asset=ref.key,
         hrefs=ref.hrefs,
@@ -200,7 +213,7 @@ def open_href(ref: AssetRef) -> str:
 
 
 def access_of(item: pystac.Item, key: str | None = None, *, roots: Iterable[str | Path] = ()) -> Access:
-    """Return how an asset would be read now: ``"local"``, ``"https"`` (not asked whether it answers) or ``"missing"``.
+    """Return how an asset would be read now: ``"local"``, ``"https"`` (not asked whether it answers), ``"untrusted"`` or ``"missing"``.
 
     Without a key the item's first asset with the role ``data`` speaks for the item.
     """
@@ -211,7 +224,9 @@ def access_of(item: pystac.Item, key: str | None = None, *, roots: Iterable[str 
         return "missing"
     try:
         return "local" if open_href(asset_ref(item, key, roots=roots)).startswith("/") else "https"
-    except (AssetUnreachableError, UntrustedPathError):
+    except UntrustedPathError:
+        return "untrusted"
+    except AssetUnreachableError:
         return "missing"
 
 

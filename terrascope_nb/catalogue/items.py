@@ -176,7 +176,7 @@ class Items(Sequence[pystac.Item]):
         return self._coverage.percent(items)
 
     def access_of(self, item: pystac.Item) -> Access:
-        """Return how the item's main band would be read now: ``"local"``, ``"https"`` or ``"missing"``."""
+        """Return how the item's main band would be read now: ``"local"``, ``"https"``, ``"untrusted"`` or ``"missing"``."""
         key = None
         if self.product is not None and self.product.default_bands:
             key = facts.find_asset(item, self.product.find_band(self.product.default_bands[0]))
@@ -205,7 +205,7 @@ class Items(Sequence[pystac.Item]):
         pandas.DataFrame
             ``id``, ``time`` (UTC), ``tile``, ``platform``, ``version``, ``resolution`` (m), ``cloud`` (% of the scene),
             ``coverage`` (% of the area), ``clear`` (% of the scene's pixels) and ``access`` ("local", "https" or
-            "missing"); NaN where not known.
+            "untrusted", "missing"); NaN where not known.
         """
         import pandas as pd  # 0.3 s, which a search alone need not pay
 

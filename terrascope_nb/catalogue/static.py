@@ -57,8 +57,11 @@ class StaticSource:
 
     @property
     def roots(self) -> tuple[Path, ...]:
-        """The folder whose files the items may point at: the one the user named."""
-        return (self.path if self.path.is_dir() else self.path.parent,)
+        """The folder whose files the items may point at, if the user named one.
+
+        A file that was named stands for itself: only hrefs that are relative in it lead to files beside it.
+        """
+        return (self.path,)
 
     def find(self, request: Request) -> Found:
         """Return the items that fit, in time.

@@ -259,12 +259,12 @@ def test_a_reference_can_be_opened_in_another_process(real_item, root):
         assert open_href(pickle.loads(pickle.dumps(ref))) == str(root / FILE)
 
 
-def test_access_says_local_https_or_missing(real_item, root):
+def test_access_says_local_https_untrusted_or_missing(real_item, root):
     item = real_item(NDVI)
     assert access_of(item) == "local"
     (root / FILE).unlink()
     assert access_of(item) == "https"
-    assert access_of(with_href(item, "file:///etc/passwd"), "NDVI") == "missing"
+    assert access_of(with_href(item, "file:///etc/passwd"), "NDVI") == "untrusted"
     assert access_of(item, "B04") == "missing"
 
 

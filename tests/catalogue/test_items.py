@@ -166,7 +166,7 @@ def test_access_looks_at_the_products_band_in_the_trusted_folders(make_item, tmp
     item.assets["NDVI"].extra_fields.pop("alternate")
     (tmp_path / "ndvi.tif").write_bytes(b"")
     product = get_product("s2-ndvi")
-    assert Items([item], product=product).access_of(item) == "missing"
+    assert Items([item], product=product).access_of(item) == "untrusted"
     assert Items([item], product=product, roots=[tmp_path]).access_of(item) == "local"
     with options(archive_roots=(tmp_path,)):
         assert Items([item], product=product).access_of(item) == "local"

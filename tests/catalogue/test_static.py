@@ -9,7 +9,7 @@ from terrascope_nb.catalogue.access import asset_ref, open_href
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import Request
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import CatalogueReplyError
+from terrascope_nb.errors import CatalogueReplyError, UntrustedPathError
 from terrascope_nb.extent.period import period
 
 
@@ -100,6 +100,24 @@ def test_relative_hrefs_of_an_item_collection_are_read_beside_the_file(record, t
     source = StaticSource(path)
     item = source.find(Request()).items[0]
     assert open_href(asset_ref(item, "NDVI", roots=source.roots)) == str(tmp_path / "ndvi.tif")
+
+
+@pytest.mark.parametrize("href", ["{folder}/private.tif", "file://{folder}/private.tif", "../outside.tif", "link.tif"])
+def test_a_file_as_source_opens_nothing_but_what_it_names_beside_itself(record, tmp_path, href):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    for path in (folder / "private.tif", tmp_path / "outside.tif"):
+        path.write_bytes(b"")
+    (folder / "link.tif").symlink_to(tmp_path / "outside.tif")
+    made = record()
+    made["links"] = []
+    made["assets"]["NDVI"] = {"href": href.format(folder=folder)}
+    path = folder / "items.json"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [made]}))
+    source = StaticSource(path)
+    item = source.find(Request()).items[0]
+    with pytest.raises(UntrustedPathError):
+        open_href(asset_ref(item, "NDVI", roots=source.roots))
 
 
 @pytest.mark.parametrize(
