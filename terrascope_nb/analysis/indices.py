@@ -82,7 +82,7 @@ class Formula:
         """Return the index, NaN where it is not finite."""
         import spyndex  # see _letters
 
-        named = {**dict(zip(self.letters, arrays, strict=True)), **dict(self.constants)}
+        named: dict[str, Any] = {**dict(zip(self.letters, arrays, strict=True)), **dict(self.constants)}
         with np.errstate(all="ignore"):  # numpy's warnings about 0/0 are the NaN we want
             for kernel in filter(_KERNEL.fullmatch, spyndex.indices[self.name].bands):
                 a, b = named[kernel[1]], named[kernel[2]]
