@@ -14,7 +14,8 @@ from terrascope_nb.catalogue.archive_index import ArchiveIndex, default_place, o
 from terrascope_nb.catalogue.archive_items import Measure
 from terrascope_nb.catalogue.archive_store import Manifest, Writer, is_whole, locked, read_manifest, read_state
 from terrascope_nb.catalogue.archive_walk import FolderState, Walker
-from terrascope_nb.errors import CatalogueReplyError, CatalogueUnreachableError
+from terrascope_nb.catalogue.own_indexes import remember
+from terrascope_nb.errors import CatalogueReplyError, CatalogueUnreachableError, ExportError
 from terrascope_nb.host.limits import cores
 
 __all__ = ["ArchiveIndex", "IndexReport", "index_archive", "open_index"]
@@ -92,6 +93,8 @@ def index_archive(
     ------
     CatalogueUnreachableError
         There is no such folder, or it is empty although the index knows scenes of it: a mount that is away.
+    ExportError
+        The folder of the index cannot be written.
     ValueError
         ``workers`` is less than one.
 
@@ -107,6 +110,12 @@ def index_archive(
     archive = Path(root).expanduser().resolve()
     is_empty = _look_into(archive)
     place = default_place(archive) if out is None else Path(out).expanduser().resolve()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(place, error) from error
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise _unwritable(place, PermissionError("no right to write there"))
     with locked(place):
         before, state = _what_was(place, archive)
         if is_empty and before is not None and before.items:
@@ -118,6 +127,8 @@ def index_archive(
         walker = Walker(str(archive), state, _below(archive, place), _measure() if quality else None)
         with Writer(place) as writer:
             report = _run(walker, writer, before, workers or 4 * cores(), progress, began)
+    if place != default_place(archive).resolve():
+        remember(place, archive)
     index = ArchiveIndex(place, trusted=True)
     if progress is not None:
         progress(len(index), report.files)
@@ -135,6 +146,14 @@ def _look_into(archive: Path) -> bool:
             "what is mounted.",
             root=archive,
         ) from error
+
+
+def _unwritable(place: Path, error: OSError) -> ExportError:
+    return ExportError(
+        f"An index was to be written to {place}, which is not possible: {error.strerror or error}. Give out= a folder "
+        "of yours, or set TERRASCOPE_NB_CACHE_DIR.",
+        path=place,
+    )
 
 
 def _measure() -> Measure:

@@ -23,6 +23,7 @@ from terrascope_nb.catalogue import item_facts as facts
 from terrascope_nb.catalogue.archive_columns import numbers, to_items
 from terrascope_nb.catalogue.archive_items import Problem
 from terrascope_nb.catalogue.archive_store import MANIFEST, Manifest, file_of, read_manifest, read_problems
+from terrascope_nb.catalogue.own_indexes import is_own
 from terrascope_nb.catalogue.sources import Found, Request, in_order, matcher, normal_collection, request_area
 from terrascope_nb.errors import CatalogueReplyError, NothingFoundError
 from terrascope_nb.settings import get_settings
@@ -303,7 +304,7 @@ def open_index(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
     root : path, optional
         With the folder of an index that somebody else may have written: the archive you trust. Without it the files an
         index names are opened only below ``settings.archive_roots``, unless it lies where we keep the index of that
-        archive.
+        archive, or you made it there yourself (`index_archive` with ``out=``).
 
     Returns
     -------
@@ -330,5 +331,5 @@ def open_index(path: str | os.PathLike[str], *, root: str | os.PathLike[str] | N
         raise CatalogueReplyError(
             f"{place} is an index of {index.root}, not of {named}. Index {named} again.", path=place, root=named
         )
-    trusted = named is not None or default_place(index.root).resolve() == place
+    trusted = named is not None or default_place(index.root).resolve() == place or is_own(place, index.root)
     return ArchiveIndex(place, trusted=trusted)

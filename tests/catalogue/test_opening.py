@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import warnings
 
 import pytest
@@ -12,7 +13,7 @@ from terrascope_nb.catalogue.offline import SampleSource, sample_archive
 from terrascope_nb.catalogue.opening import open_source, roots_of
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.static import StaticSource
-from terrascope_nb.errors import CatalogueUnreachableError, TerrascopeWarning, redacted
+from terrascope_nb.errors import CatalogueUnreachableError, ExportError, TerrascopeWarning, redacted
 from terrascope_nb.settings import options
 
 
@@ -162,3 +163,21 @@ def test_what_is_searched_instead_is_said_without_a_password():
 )
 def test_the_value_of_a_secret_parameter_is_left_out(name):
     assert redacted(f"see https://a.be/x?page=2&{name}=abc&z=1.") == f"see https://a.be/x?page=2&{name}=***&z=1."
+
+
+def test_an_index_made_elsewhere_is_trusted_by_who_made_it_for_that_archive_only(archive, offline, tmp_path):
+    place = tmp_path / "ix"
+    with options(config_dir=tmp_path / "mine"):
+        index_archive(archive, out=place)
+        assert list(search("s2-ndvi", source=str(place)).to_dataframe()["access"]) == ["local"]
+        assert stat.S_IMODE((tmp_path / "mine/indexes.json").stat().st_mode) == 0o600
+        (tmp_path / "mine/indexes.json").write_text(json.dumps({str(place): "/elsewhere"}))
+        assert roots_of(open_source(place)) == ()
+    with options(config_dir=tmp_path / "theirs"):
+        assert roots_of(open_source(place)) == ()
+
+
+def test_an_index_that_cannot_be_written_says_where_and_what_to_do(archive, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match=r"Give out= a folder of yours"):
+        index_archive(archive, out=tmp_path / "file" / "ix")
