@@ -297,3 +297,7 @@ def _sample(arguments: argparse.Namespace) -> int:
         index_archive(root, quality=True)
         print(root)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
