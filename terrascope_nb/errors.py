@@ -5,6 +5,7 @@
     ├── UnknownBandError         (LookupError)    the product has no such band
     ├── UnknownIndexError        (LookupError)    no spectral index of that name
     ├── UnknownEncodingError     (ValueError)     nobody states scale, offset or nodata
+    ├── SettingsError            (ValueError)     a setting that cannot be read
     ├── TableError               (ValueError)     a product table contradicts itself
     ├── UnreadableNameError      (ValueError)     a file or folder name nobody documented
     ├── AreaError                (ValueError)     an area that cannot be used
@@ -108,6 +109,10 @@ class UnknownIndexError(TerrascopeError, LookupError):
 
 class UnknownEncodingError(TerrascopeError, ValueError):
     """Neither item, file nor table says how stored numbers become physical values."""
+
+
+class SettingsError(TerrascopeError, ValueError):
+    """A variable or a line of config.toml that cannot be read as the setting it names."""
 
 
 class TableError(TerrascopeError, ValueError):

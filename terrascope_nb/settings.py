@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import threading
 import tomllib
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
+
+from terrascope_nb.errors import SettingsError, TerrascopeWarning, near_misses
 
 _PREFIX = "TERRASCOPE_NB_"
 _overrides: dict[str, Any] = {}
@@ -77,8 +80,28 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null
         return {}
+    except ValueError as error:
+        raise SettingsError(f"The settings in {path} were asked for, but it is no TOML: {error}. Mend it.") from error
+
+
+def _warn_of_unknown(names: list[str], known: set[str], file: Path) -> None:
+    for name in names:
+        near = near_misses(name, known)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(known))}."
+        warnings.warn(f"{file} sets {name!r}, which is no option. {hint}", TerrascopeWarning, stacklevel=3)
+
+
+def _read_value(name: str, value: Any, where: str) -> Any:
+    try:
+        return _coerce(name, value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SettingsError(
+            f"{where} is {value!r}, which cannot be read as {name} ({error}). Mend or remove it.",
+            option=name,
+            value=value,
+        ) from error
 
 
 def get_settings() -> Settings:
@@ -88,18 +111,33 @@ def get_settings() -> Settings:
     -------
     Settings
         Options of this process win over the environment, the environment over the file, the file over the default.
+
+    Raises
+    ------
+    SettingsError
+        A value cannot be read; the message names the variable or file.
+
+    Warns
+    -----
+    TerrascopeWarning
+        The file sets something that is no option.
     """
     known = {field.name for field in fields(Settings)}
     config_dir = os.environ.get(_PREFIX + "CONFIG_DIR")
     file = (Path(config_dir).expanduser() if config_dir else _default_folder("config")) / "config.toml"
-    found = {key: value for key, value in _from_file(file).items() if key in known}
+    stated = _from_file(file)
+    _warn_of_unknown([key for key in stated if key not in known], known, file)
+    found = {key: value for key, value in stated.items() if key in known}
+    where = {key: f"{key} in {file}" for key in found}
     for name in known:
         value = os.environ.get(_PREFIX + name.upper())
         if value is not None:
             found[name] = value
+            where[name] = f"The variable {_PREFIX}{name.upper()}"
     with _lock:
         found.update(_overrides)
-    return replace(Settings(), **{name: _coerce(name, value) for name, value in found.items()})
+        where.update((name, f"The option {name}") for name in _overrides)
+    return replace(Settings(), **{name: _read_value(name, value, where[name]) for name, value in found.items()})
 
 
 def set_options(**options: Any) -> None:

@@ -13,7 +13,7 @@ from terrascope_nb.catalogue.expressions import VERSION_PROPERTIES, named_proper
 from terrascope_nb.catalogue.item_facts import normal_direction, normal_platform
 from terrascope_nb.catalogue.sources import Cql2, Request
 from terrascope_nb.catalogue.versions import VERSIONS
-from terrascope_nb.errors import FilterError, TerrascopeWarning
+from terrascope_nb.errors import FilterError, TerrascopeWarning, UnknownProductError
 from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.extent.mgrs import tile_square
@@ -155,6 +155,12 @@ def _product_of(what: str | Product) -> tuple[Product, Variant | None]:
     """Return the product, and the one variant meant when the name is that of a collection."""
     if isinstance(what, Product):
         return what, None
+    if not isinstance(what, str):
+        raise UnknownProductError(
+            f"product={what!r:.80} is no name; one search is about one product. Give a name such as 's2-toc', and search "
+            "for each product by itself.",
+            product=what,
+        )
     product, variant = find_variant(what)
     return product, None if what.strip().lower() == product.id else variant
 

@@ -69,13 +69,13 @@ def read_items(path: Path) -> Items:
         else:
             content = read_json(path)
             records, known = item_records(content), content.get(_MEMBER) or {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _build(to_items(records, path), known, path)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CatalogueReplyError(
             f"{path} was asked for items, but it is no STAC ItemCollection: {error}. Use a file that Items.save wrote "
             "or a FeatureCollection of STAC items.",
             path=path,
         ) from error
-    return _build(to_items(records, path), known, path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -126,7 +126,16 @@ def _read_file(path: Path, *, strict: bool = True) -> list[pystac.Item] | None:
         if not strict and not is_item_collection(content):
             return None
         return to_items(item_records(content), path)
-    except (ValueError, KeyError, TypeError, AttributeError, pystac.STACError, pystac.STACTypeError, OSError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        pystac.STACError,
+        pystac.STACTypeError,
+        OSError,
+        RecursionError,
+    ) as error:
         raise CatalogueReplyError(
             f"{path} was read for STAC items, but holds none: {error}. Give a STAC item, an ItemCollection or a "
             "stac-geoparquet file.",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from terrascope_nb.errors import AreaError
+from terrascope_nb.errors import AreaError, ExportError
 from terrascope_nb.settings import get_settings
 
 __all__ = ["file_of", "names", "read", "write"]
@@ -70,7 +70,7 @@ def read(name: str) -> Mapping[str, Any] | None:
 def _load(file: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AreaError(
             f"A saved area was asked for, but its file {file} is damaged ({error}). Remove the file and save it anew.",
             path=file,
@@ -83,8 +83,15 @@ def _load(file: Path) -> Mapping[str, Any]:
 def write(name: str, data: Mapping[str, Any]) -> Path:
     """Write an area under a temporary name and move it in place when it is whole."""
     file = file_of(name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=file.parent)
+    except OSError as error:
+        raise ExportError(
+            f"An area was to be saved as {name!r} in {file.parent}, which is not possible: {error.strerror or error}. Set "
+            "TERRASCOPE_NB_CONFIG_DIR to a folder of yours.",
+            path=file,
+        ) from error
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             json.dump(data, out, allow_nan=False)
