@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from terrascope_nb.errors import AreaError, UnknownPlaceError, near_misses
-from terrascope_nb.extent import shelf
+from terrascope_nb.errors import AreaError, TerrascopeWarning, UnknownPlaceError, near_misses
+from terrascope_nb.extent import places, shelf
 from terrascope_nb.extent.aoi import AoiLike, area
 from terrascope_nb.extent.mgrs import is_tile
 
@@ -35,6 +36,11 @@ def save_area(name: str, what: AoiLike, *, overwrite: bool = False) -> Path:
     ------
     AreaError
         The name is taken, or means something else (a tile, a NIS code); or the area cannot be read.
+
+    Warns
+    -----
+    TerrascopeWarning
+        A place has that name, which `area` no longer finds by it.
     """
     file = shelf.file_of(name)
     if is_tile(name) or name.isdecimal():
@@ -48,6 +54,13 @@ def save_area(name: str, what: AoiLike, *, overwrite: bool = False) -> Path:
             name=name,
         )
     found = area(what)
+    if _is_place(name):
+        warnings.warn(
+            f"From now on {name!r} means the area saved here, not the place of that name; remove_area({name!r}) gives "
+            "the place back.",
+            TerrascopeWarning,
+            stacklevel=2,
+        )
     data = found.to_geojson()
     data["name"] = name
     data["terrascope_nb"] = {
@@ -56,6 +69,13 @@ def save_area(name: str, what: AoiLike, *, overwrite: bool = False) -> Path:
         "saved": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return shelf.write(name, data)
+
+
+def _is_place(name: str) -> bool:
+    try:
+        return bool(places.matches(name))
+    except UnknownPlaceError:
+        return False
 
 
 def list_areas() -> tuple[str, ...]:

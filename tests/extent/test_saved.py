@@ -8,7 +8,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from terrascope_nb.errors import AreaError, UnknownPlaceError
+from terrascope_nb.errors import AreaError, TerrascopeWarning, UnknownPlaceError
 from terrascope_nb.extent.aoi import area
 from terrascope_nb.extent.saved import list_areas, remove_area, save_area
 
@@ -76,7 +76,8 @@ def test_a_name_that_means_something_else_is_refused(name: str) -> None:
 
 
 def test_a_saved_name_goes_before_a_place() -> None:
-    save_area("Gent", (4, 51, 5, 52))
+    with pytest.warns(TerrascopeWarning, match="not the place of that name"):
+        save_area("Gent", (4, 51, 5, 52))
     assert area("gent").kind == "bbox"
     remove_area("Gent")
     assert area("gent").features[0].id == "44021"
