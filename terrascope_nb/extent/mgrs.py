@@ -22,7 +22,7 @@ import shapely
 from pyproj import Transformer
 from shapely import affinity
 
-from terrascope_nb.errors import UnknownPlaceError
+from terrascope_nb.errors import AreaError, UnknownPlaceError
 from terrascope_nb.extent.lonlat import uncrossed
 
 if TYPE_CHECKING:
@@ -253,11 +253,20 @@ def tiles_of(geometry: BaseGeometry) -> tuple[str, ...]:
     tuple of str
         Empty north of about 84.6 degrees and south of about 83.9 degrees, where the grid ends.
 
+    Raises
+    ------
+    AreaError
+        It is no shapely geometry.
+
     Examples
     --------
     >>> tiles_of(shapely.Point(3.75, 51.2))
     ('31UES',)
     """
+    if not isinstance(geometry, shapely.Geometry):
+        raise AreaError(
+            f"Tiles were asked for of {geometry!r:.80}, which is no shapely geometry. Use ts.area({geometry!r:.80}).tiles."
+        )
     if geometry.is_empty:
         return ()
     found: set[str] = set()

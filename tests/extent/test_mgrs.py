@@ -10,7 +10,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from terrascope_nb.errors import UnknownPlaceError
+from terrascope_nb.errors import AreaError, UnknownPlaceError
 from terrascope_nb.extent.mgrs import Square, is_tile, tile_box, tile_footprint, tile_square, tiles_of
 
 GRID = [
@@ -201,3 +201,8 @@ def test_a_text_that_is_no_tile_is_refused(text: str) -> None:
 def test_is_tile_takes_anything() -> None:
     assert not is_tile(None)
     assert not is_tile(31)
+
+
+def test_tiles_of_a_text_points_to_area() -> None:
+    with pytest.raises(AreaError, match=r"Use ts\.area\('Gent'\)\.tiles"):
+        tiles_of("Gent")  # type: ignore[arg-type]
