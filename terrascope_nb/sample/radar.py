@@ -70,7 +70,7 @@ def _collection(times: Sequence[datetime]) -> dict[str, Any]:
         "stac_version": "1.1.0",
         "id": COLLECTION,
         "title": "Sentinel-1 backscatter of the sample archive",
-        "description": f"VV and VH over 640 m x 640 m of Flanders, {LINEAGE}. {COPYRIGHT.capitalize()}.",
+        "description": f"VV and VH over 640 m x 640 m of Flanders, {LINEAGE}. {COPYRIGHT[0].upper()}{COPYRIGHT[1:]}.",
         "license": "other",
         "extent": {
             "spatial": {"bbox": [_bbox()]},
@@ -100,7 +100,7 @@ def _item(item_id: str, time: datetime) -> dict[str, Any]:
             "proj:code": CRS,
             "proj:shape": [_SIZE, _SIZE],
             "proj:transform": [_RESOLUTION, 0, LEFT, 0, -_RESOLUTION, TOP],
-            "processing:lineage": f"{LINEAGE}. {COPYRIGHT.capitalize()}.",
+            "processing:lineage": f"{LINEAGE}. {COPYRIGHT[0].upper()}{COPYRIGHT[1:]}.",
         },
         "links": [{"rel": "collection", "href": "../collection.json", "type": "application/json"}],
         "assets": {

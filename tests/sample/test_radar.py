@@ -57,3 +57,8 @@ def test_the_footprint_is_the_grid_of_the_files(sample_root: Path) -> None:
     with rasterio.open(item.assets["VV"].get_absolute_href()) as dataset:
         west, south, east, north = rasterio.warp.transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
     np.testing.assert_allclose(item.bbox, [west, south, east, north], atol=1e-6)
+
+
+def test_the_description_writes_names_with_their_capitals(sample_root: Path) -> None:
+    said = open_collection(sample_root).description
+    assert "Copernicus Sentinel" in said or "copernicus sentinel" not in said.lower(), said
