@@ -41,9 +41,11 @@ _DECODERS: dict[int, _Decode] = {
 
 _FAULTS: Any = (ValueError, RuntimeError) if isal_zlib is None else (ValueError, RuntimeError, isal_zlib.error)
 """What the codecs raise, or derive their errors from."""
-_WORTH_IT = 0.9
-"""Part of a block up to which it is decoded no further than its last wanted row. What is not decoded is not checked:
-the checksum of a block stands at its end. 0 decodes every block whole."""
+_WORTH_IT = 0.0
+"""Part of a block up to which it is decoded no further than its last wanted row; 0 decodes every block whole.
+
+It is 0 because the checksum stands at the end of a block: half a block that was damaged on its way would give wrong
+numbers in silence."""
 
 _MOST_ROOM = 2**24
 """Bytes; memory for larger blocks is given back at once."""

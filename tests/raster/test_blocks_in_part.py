@@ -57,3 +57,16 @@ def test_a_block_that_breaks_off_before_the_wanted_row_is_damaged(path):
             native_reader(str(path)).read(0, 0, 0, 100, 100)
     finally:
         path.write_bytes(data)
+
+
+def test_one_wrong_bit_is_found_by_the_checksum_even_when_few_rows_are_wanted(path):
+    reader = native_reader(str(path))
+    data = path.read_bytes()
+    offsets, counts = blocks._known_ranges(reader.state, 0)
+    at = int(offsets[0]) + int(counts[0]) - 2  # in the checksum itself: every number would decode
+    try:
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(CorruptAssetError, match="damaged"):
+            native_reader(str(path)).read(0, 0, 0, 10, 10)
+    finally:
+        path.write_bytes(data)
