@@ -432,7 +432,9 @@ def test_only_a_root_that_the_user_named_is_trusted(root, add, tmp_path):
     add()
     index = index_archive(root, out=tmp_path / "shared")
     assert index.roots == (root,)
-    assert open_index(tmp_path / "shared").roots == ()
+    assert open_index(tmp_path / "shared").roots == (root,)  # this user made it
+    with options(config_dir=tmp_path / "somebody else"):
+        assert open_index(tmp_path / "shared").roots == ()
     assert open_index(tmp_path / "shared", root=root).roots == (root,)
     assert index_archive(root).roots == open_index(root).roots == (root,)
     manifest = tmp_path / "shared" / "index.json"
