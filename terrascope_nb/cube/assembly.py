@@ -80,6 +80,8 @@ def chunk_edges(
     GridError
         ``chunks`` names another dimension, or a size below 1.
     """
+    if chunks is not None and not isinstance(chunks, Mapping):
+        raise GridError(f"chunks={chunks!r}: give sizes by dimension, e.g. {{'y': 2048, 'x': 2048}}, or leave it out.")
     asked = dict(chunks or {})
     for name, size in asked.items():
         if name not in {"time", "y", "x"} or not isinstance(size, int) or (size < 1 and size != -1):

@@ -13,7 +13,7 @@ import xarray as xr
 
 import terrascope_nb as ts
 from terrascope_nb.cube.plan import plan_of
-from terrascope_nb.errors import CubeError, ExportError
+from terrascope_nb.errors import CubeError, ExportError, GridError
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +148,9 @@ def test_the_plan_says_what_items_are_derived_from(cube):
     assert "processed by VITO" not in cube.attrs["attribution"]
     assert dataclasses.asdict(plan)["lineages"] == plan.lineages
     assert dt.date.fromisoformat(ts.cite(cube).first).year == 2018
+
+
+@pytest.mark.parametrize("chunks", ["auto", 512])
+def test_chunks_without_dimensions_are_refused_in_words(items, chunks):
+    with pytest.raises(GridError, match="by dimension"):
+        ts.load(items[:1], ["red"], chunks=chunks)
