@@ -109,6 +109,7 @@ def test_the_rio_accessor_is_there_without_a_further_import(cube):
     assert cube["red"].rio.crs.to_epsg() == 32631
 
 
+@pytest.mark.filterwarnings("default")  # what the cluster's own threads warn of at shutdown is not ours
 def test_a_block_damaged_inside_is_listed_on_a_cluster_too(items, tmp_path):
     from distributed import Client, LocalCluster
 
@@ -130,7 +131,9 @@ def test_a_block_damaged_inside_is_listed_on_a_cluster_too(items, tmp_path):
         lazy = ts.load([item], ["B04", "B08"], on_error="skip")
         assert len(ts.failures(lazy)) == 0  # the header is whole; only reading tells
         with (
-            LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+            LocalCluster(
+                n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+            ) as cluster,
             Client(cluster),
         ):
             done = ts.compute(lazy)
