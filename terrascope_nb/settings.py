@@ -51,6 +51,8 @@ class Settings:
     """Size of the cache on disk for headers and blocks of files behind HTTP; 0 = none, only memory is used."""
     offline: bool = False
     """True: never ask a server, use mounts and the sample archive."""
+    language: str = ""
+    """Language of the widgets: ``en``, ``nl`` or ``fr``; empty = the machine's own when it is one of these, else English."""
 
     def cache(self) -> Path:
         """Return the cache folder (not created)."""
@@ -73,6 +75,11 @@ def _coerce(name: str, value: Any) -> Any:
         return int(value)
     if name == "offline":
         return value.strip().lower() in {"1", "true", "yes", "on"} if isinstance(value, str) else bool(value)
+    if name == "language":
+        short = str(value).lower()[:2]
+        if short not in {"", "en", "nl", "fr"}:
+            raise ValueError("the widgets speak en, nl and fr")
+        return short
     return str(value)
 
 
