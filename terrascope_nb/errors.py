@@ -16,7 +16,8 @@
     │   ├── CatalogueUnreachableError (OSError)   no answer, or a server error after retries
     │   ├── CatalogueReplyError  (ValueError)     an answer that is not what it should be
     │   ├── NothingFoundError    (LookupError)    no item where one is needed
-    │   └── FilterError          (ValueError)     a filter of a search that cannot be read or applied
+    │   ├── FilterError          (ValueError)     a filter of a search that cannot be read or applied
+    │   └── CellError            (ValueError)     the text of a cell that cannot be written or read back
     ├── AccessError                               a file cannot be opened
     │   ├── AssetUnreachableError (OSError)       missing here and over HTTPS
     │   ├── CorruptAssetError    (OSError)        there, but damaged
@@ -157,6 +158,10 @@ class NothingFoundError(CatalogueError, LookupError):
 
 class FilterError(CatalogueError, ValueError):
     """A filter of a search that cannot be read or applied."""
+
+
+class CellError(CatalogueError, ValueError):
+    """The text of a cell that cannot be written, or holds no search that can be read back."""
 
 
 class AccessError(TerrascopeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +18,7 @@ from terrascope_nb.catalogue.access import Access, access_of
 from terrascope_nb.catalogue.coverage import Coverage
 from terrascope_nb.catalogue.expressions import cql2_filter
 from terrascope_nb.catalogue.sources import footprint_of
-from terrascope_nb.errors import NothingFoundError, near_misses, redacted
+from terrascope_nb.errors import NothingFoundError, TerrascopeWarning, near_misses, redacted
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.period import Period
 from terrascope_nb.products.model import Product
@@ -149,6 +150,43 @@ class Items(Sequence[pystac.Item]):
         """
         holds = condition if callable(condition) else cql2_filter(condition)
         return self._some(item for item in self._items if holds(item))
+
+    def without(self, *what: str | date) -> Items:
+        """Return the items but for some days or single items, which are listed in ``dropped``.
+
+        Parameters
+        ----------
+        *what : str or date
+            UTC days (``"2018-06-15"``) and item ids.
+
+        Warns
+        -----
+        TerrascopeWarning
+            A name is neither a day nor an item of these.
+
+        Examples
+        --------
+        >>> import datetime
+        >>> when = datetime.datetime(2025, 5, 16, 10, 46, 51, tzinfo=datetime.UTC)
+        >>> len(Items([pystac.Item("a", None, None, when, {})]).without("2025-05-16"))
+        0
+        """
+        asked = {one.isoformat()[:10] if isinstance(one, date) else str(one) for one in what}
+        gone: dict[str, str] = {}
+        for item in self._items:
+            moment = facts.time_of(item)
+            day = "" if moment is None else moment.date().isoformat()
+            if item.id in asked or day in asked:
+                gone[item.id] = day if day in asked else item.id
+        if unknown := sorted(asked - set(gone.values()) - set(gone)):
+            warnings.warn(
+                f"{', '.join(unknown)} is to be left out, but no item of these {len(self)} has that day or id.",
+                TerrascopeWarning,
+                stacklevel=2,
+            )
+        part = self._some(item for item in self._items if item.id not in gone)
+        part.dropped = (*part.dropped, *(Dropped(item_id, "", "left out by hand") for item_id in gone))
+        return part
 
     def by_day(self) -> dict[date, Items]:
         """Return the items of each UTC day, days in order; ``items.by_day()[day].coverage`` is that of all together."""

@@ -1,0 +1,212 @@
+"""A cell's text makes the same items again: run in a fresh namespace, read back, and never more than text."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from datetime import date
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from terrascope_nb.catalogue.offline import sample_archive
+from terrascope_nb.catalogue.query import search
+from terrascope_nb.catalogue.snippet import Selection, area_code, literal, read_cell, write_cell
+from terrascope_nb.cube.loader import load
+from terrascope_nb.errors import CellError, TerrascopeWarning
+from terrascope_nb.extent.aoi import Aoi
+from terrascope_nb.extent.aoi import area as make_area
+from terrascope_nb.extent.period import period as make_period
+
+BOX = (3.021, 50.813, 3.027, 50.818)
+
+
+def run(text: str) -> dict[str, object]:
+    names: dict[str, object] = {}
+    exec(compile(text, "<cell>", "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def fields() -> Aoi:
+    return make_area(sample_archive() / "fields.geojson")
+
+
+def test_a_cell_run_in_a_fresh_namespace_gives_the_same_items_and_the_same_numbers(fields):
+    found = search("s2-ndvi", fields, "2018-05/2018-06", max_cloud=60, source="sample")
+    days = [str(day) for day in found.by_day()]
+    kept = found.without(days[1], found[3].id)
+    assert len(kept) == len(found) - 2
+    cube = load(kept, ["NDVI"], area=fields, mask="clear")
+    text = write_cell(
+        Selection(
+            "s2-ndvi",
+            fields,
+            make_period("2018-05/2018-06"),
+            {"max_cloud": 60, "source": "sample"},
+            (days[1], found[3].id),
+            {"bands": ["NDVI"], "mask": "clear"},
+        ),
+        remark=f"{len(kept)} items",
+    )
+    again = run(text)
+    assert [item.id for item in again["items"]] == [item.id for item in kept]
+    assert np.isfinite(cube["NDVI"].values).any()
+    np.testing.assert_array_equal(again["cube"]["NDVI"].values, cube["NDVI"].values)
+    np.testing.assert_array_equal(again["cube"]["time"].values, cube["time"].values)
+
+
+def test_the_plain_cell_reads_plainly():
+    text = write_cell(
+        Selection(
+            "s2-toc",
+            make_area("Assenede"),
+            make_period("2018-07"),
+            {"max_cloud": 30},
+            ("2018-07-05",),
+            {"bands": ["red", "nir"], "mask": "clear"},
+        )
+    )
+    assert text.splitlines() == [
+        "import terrascope_nb as ts",
+        "",
+        'area = ts.area("Assenede")',
+        'items = ts.search("s2-toc", area, "2018-07-01/2018-07-31", max_cloud=30)',
+        'items = items.without("2018-07-05")',
+        'cube = ts.load(items, ["red", "nir"], area=area, mask="clear")',
+    ]
+
+
+AREAS = {
+    "bbox": lambda: make_area(BOX),
+    "odd bbox": lambda: make_area((3.1 / 3, 50.1 / 0.99, 1.2, 51.0 + 1e-9)),
+    "over 180": lambda: make_area((179.5, -17.0, -179.5, -16.0)),
+    "tile": lambda: make_area("31UDS"),
+    "place": lambda: make_area("Assenede"),
+    "province": lambda: make_area("10000"),
+    "point": lambda: make_area("POINT (3.02 50.81)"),
+    "polygon": lambda: make_area(shapely.Point(3.02, 50.81).buffer(0.001)),
+    "metres": lambda: make_area(shapely.box(501400, 5629100, 501500.123456789, 5629200), crs=32631),
+    "named": lambda: make_area(shapely.Point(3.02, 50.81).buffer(0.001), name='my "field"\n2'),
+    "two": lambda: make_area([shapely.Point(3.02, 50.81).buffer(0.001), shapely.Point(3.03, 50.82).buffer(0.001)]),
+    "two in metres": lambda: make_area(
+        [shapely.box(1e5, 2e5, 1.1e5, 2.1e5), shapely.box(3e5, 2e5, 3.1e5, 2.1e5)], crs=31370
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", AREAS)
+def test_an_area_comes_back_to_the_last_digit(kind):
+    area = AREAS[kind]()
+    again = run(f"import terrascope_nb as ts\narea = {area_code(area)}")["area"]
+    assert (again.kind, again.crs, len(again)) == (area.kind, area.crs, len(area))
+    for mine, yours in zip(again, area, strict=True):
+        assert shapely.to_wkb(mine.geometry) == shapely.to_wkb(yours.geometry)
+
+
+def test_a_saved_name_does_not_stand_in_for_an_outline():
+    from terrascope_nb.extent.saved import save_area
+
+    save_area("yard", shapely.Point(3.02, 50.81).buffer(0.001), overwrite=True)
+    assert "POLYGON" in area_code(make_area("yard"))
+
+
+def test_features_keep_their_ids_and_attributes(fields):
+    again = run(f"import terrascope_nb as ts\narea = {area_code(fields)}")["area"]
+    assert [one.id for one in again] == [one.id for one in fields]
+    assert [one.properties for one in again] == [one.properties for one in fields]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3) | st.tuples(inner, inner)
+        ),
+        max_leaves=8,
+    )
+)
+def test_every_literal_reads_back_equal(value):
+    assert eval(literal(value)) == value
+
+
+def test_text_cannot_break_out_of_a_cell():
+    nasty = '"); import os; os.abort(); ("'
+    text = write_cell(Selection(nasty, filters={"filter": nasty}, without=(nasty,)), remark="a\nimport os")
+    selection = read_cell(text)
+    assert (selection.product, selection.filters, selection.without) == (nasty, {"filter": nasty}, (nasty,))
+
+
+def test_a_cell_reads_back_into_the_form_it_came_from(fields):
+    first = Selection(
+        "s2-ndvi",
+        fields,
+        make_period("04-01/09-30 2018-2020"),
+        {
+            "max_cloud": 30.5,
+            "platform": ["S2A", "S2B"],
+            "filter": {"op": "<", "args": [{"property": "eo:cloud_cover"}, 10]},
+        },
+        ("2018-04-05", "S2A_20180405T104020_31UDS_NDVI_10M_V000"),
+        {"bands": ["NDVI"], "mask": "clear", "min_clear": 20},
+    )
+    text = write_cell(first)
+    second = read_cell(text)
+    assert write_cell(second) == text
+    assert (second.product, second.period, dict(second.filters)) == (first.product, first.period, dict(first.filters))
+    assert second.without == first.without
+    assert dict(second.load) == dict(first.load)
+
+
+def test_a_cell_written_by_hand_is_understood():
+    selection = read_cell(
+        "import terrascope_nb as nb\nitems = nb.search('s2-toc', (3, 50, 4, 51), '2018').without('2018-05-01')\n"
+        "cube = nb.load(items, bands='red')\n"
+    )
+    assert selection.area.bbox == (3, 50, 4, 51)
+    assert selection.without == ("2018-05-01",)
+    assert selection.load == {"bands": "red"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = = 1",
+        "x = 1",
+        "import terrascope_nb as ts\nitems = ts.search(open('secret').read())",
+        "import terrascope_nb as ts\nitems = ts.search(name)",
+        "import terrascope_nb as ts\nts.search('s2-toc')\nts.search('s2-ndvi')",
+        "import os\nos.remove('x')",
+    ],
+)
+def test_what_is_no_plain_search_is_refused_in_words(text):
+    with pytest.raises(CellError, match="cell"):
+        read_cell(text)
+
+
+def test_an_object_cannot_be_written():
+    with pytest.raises(CellError, match="object"):
+        write_cell(Selection("s2-toc", filters={"source": object()}))
+
+
+def test_without_takes_days_dates_and_ids_and_says_what_it_left_out():
+    found = search("s2-ndvi", BOX, "2018-06", source="sample")
+    days = sorted({item.datetime.date() for item in found})
+    kept = found.without(days[0], str(days[1]), found[-1].id)
+    assert {item.datetime.date() for item in kept} == set(days[2:-1])
+    assert {gone.item_id for gone in kept.dropped if gone.reason == "left out by hand"} == {
+        item.id for item in found if item.id not in {one.id for one in kept}
+    }
+    assert json.dumps(kept.to_geojson())
+
+
+def test_without_says_what_it_does_not_know():
+    found = search("s2-ndvi", BOX, "2018-06", source="sample")
+    with pytest.warns(TerrascopeWarning, match="1999-01-01"):
+        assert len(found.without("1999-01-01", date(1999, 1, 2))) == len(found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(found.without()) == len(found)
