@@ -1,0 +1,3 @@
+import { mapPlugin } from './plugins/map';
+
+export default [mapPlugin];
