@@ -18,7 +18,8 @@ _TOLERANCE = 0.02
 
 
 @functools.lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> Any:
+def transformer_between(source: str, target: str) -> Any:
+    """Return the pyproj transformer from one coordinate system to another, longitude first."""
     import pyproj  # only for grids of two coordinate systems
 
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
@@ -31,7 +32,7 @@ def _positions(grid: PixelGrid, file_grid: PixelGrid, rows: Any, cols: Any) -> t
     y = f + d * cols + e * rows
     if not same_crs(grid.crs, file_grid.crs):
         # A new Transformer per thread is not needed: pyproj's are thread-safe since 3.1 (a context per thread).
-        x, y = _transformer(grid.crs, file_grid.crs).transform(x, y)
+        x, y = transformer_between(grid.crs, file_grid.crs).transform(x, y)
     a, b, c, d, e, f = file_grid.transform
     determinant = a * e - b * d
     dx, dy = x - c, y - f

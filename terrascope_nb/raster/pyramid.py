@@ -1,0 +1,422 @@
+"""Tiles out of a pyramid of pixels: which level fits a zoom, which of its pixels a tile takes, blocks read once."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import chebyshev
+from numpy.typing import NDArray
+
+from terrascope_nb.errors import GridError
+from terrascope_nb.raster.byte_cache import ByteCache
+from terrascope_nb.raster.grid import PixelGrid, same_crs
+from terrascope_nb.raster.lookup import transformer_between
+from terrascope_nb.raster.tiling import (
+    MOST_ZOOM,
+    TILE,
+    Bounds,
+    Cancel,
+    Kind,
+    PixelValue,
+    TileAddress,
+    TilePixels,
+    stop_if,
+    zoom_for,
+)
+
+_NODES = 12
+"""Points along a tile's side that are transformed exactly; a polynomial through them gives the others."""
+_STRIP = 64
+"""Rows that are interpolated at once."""
+_TOLERANCE = 1e-5
+"""Largest error of the polynomial, in pixels, before every point is transformed exactly."""
+_MOST_BLOCKS = 96 * 2**20
+"""Bytes of decoded blocks in memory, of all sources together."""
+_MOST_PIXELS = 4096 * 4096
+"""Pixels that one tile may make us read; a zoom that needs more is not offered."""
+_DEEPER = 4
+"""Zooms beyond the one at which pixels of the source and of the screen are alike."""
+
+blocks: ByteCache[NDArray[Any]] = ByteCache(_MOST_BLOCKS, lambda block: block.nbytes)
+"""Decoded blocks of all sources, those used last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of a pyramid: the ground of the whole in fewer pixels."""
+
+    shape: tuple[int, int]
+    """Rows and columns."""
+    block: tuple[int, int]
+    """Rows and columns of what is read at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Which pixels of a level a tile takes."""
+
+    level: int
+    """Level, 0 = full resolution."""
+    region: tuple[int, int, int, int]
+    """Top, left, bottom, right of the pixels that are taken."""
+    index: NDArray[np.intp]
+    """(size, size): number of the pixel in the region, row by row; 0 where not inside."""
+    inside: NDArray[np.bool_]
+    """(size, size): True where the source has a pixel."""
+
+
+@functools.lru_cache(maxsize=8)
+def _basis(size: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return nodes and test points along a side of ``size`` pixels, and the weights of the nodes for every centre."""
+    nodes = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
+    fit = np.linalg.inv(chebyshev.chebvander(nodes, _NODES - 1))
+    centres = (np.arange(size) + 0.5) / size * 2 - 1
+    tested = np.concatenate([[-1.0], np.sort(nodes)[:-1] + np.diff(np.sort(nodes)) / 2, [1.0]])[::3]
+    points = np.concatenate([nodes, tested])
+    weights, test = (chebyshev.chebvander(at, _NODES - 1) @ fit for at in (centres, tested))
+    # In strips: a product this small is slower on several cores, which BLAS would take for a larger one.
+    strips = weights.reshape(-1, _STRIP, _NODES) if size % _STRIP == 0 else weights[None]
+    return (points + 1) / 2 * size, strips, test
+
+
+def positions(tile: PixelGrid, grid: PixelGrid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the fractional (row, column) in a grid of every pixel centre of a tile.
+
+    Exact to a hundred-thousandth of a pixel: a polynomial through a few exactly transformed points, which is tested on
+    others; where it does not hold (a whole hemisphere in one tile), every centre is transformed. A centre that cannot
+    be transformed has NaN.
+    """
+    size = tile.shape[0]
+    points, weights, test = _basis(size)
+    along = np.meshgrid(points, points, indexing="ij")
+    exact = _transformed(tile, grid, *along)
+    inner, outer = np.s_[:_NODES, :_NODES], np.s_[_NODES:, _NODES:]
+    worst = 0.0
+    for found in exact:
+        guess = test @ found[inner] @ test.T
+        worst = max(worst, float(np.max(np.abs(guess - found[outer]))))
+    if worst < _TOLERANCE:  # False for NaN and inf too
+        across = weights.reshape(size, _NODES).T
+        rows, cols = (np.matmul(weights @ found[inner], across).reshape(size, size) for found in exact)
+    else:
+        centres = np.arange(size) + 0.5
+        rows, cols = _transformed(tile, grid, *np.meshgrid(centres, centres, indexing="ij"))
+    return rows, _turned(cols, grid)
+
+
+def _transformed(tile: PixelGrid, grid: PixelGrid, rows: Any, cols: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    a, b, c, d, e, f = tile.transform
+    return position_of(grid, tile.crs, c + a * cols + b * rows, f + d * cols + e * rows)
+
+
+def position_of(grid: PixelGrid, crs: str, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return the fractional (row, column) in a grid of points of another coordinate system."""
+    if not same_crs(crs, grid.crs):
+        x, y = transformer_between(crs, grid.crs).transform(x, y)
+    a, b, c, d, e, f = grid.transform
+    determinant = a * e - b * d
+    dx, dy = x - c, y - f
+    return (a * dy - d * dx) / determinant, (e * dx - b * dy) / determinant
+
+
+def _turned(cols: Any, grid: PixelGrid) -> Any:
+    """Return columns with longitudes taken once round the globe where that leads into the grid."""
+    if not is_geographic(grid.crs) or grid.transform[1] or grid.transform[3] or grid.transform[0] <= 0:
+        return cols
+    turn = 360.0 / grid.transform[0]
+    if grid.transform[2] >= -180.0 and grid.transform[2] + grid.shape[1] * grid.transform[0] <= 180.0 + 1e-9:
+        return cols
+    return np.mod(cols, turn)
+
+
+@functools.lru_cache(maxsize=256)
+def is_geographic(crs: str) -> bool:
+    """Return True for longitudes and latitudes in degrees."""
+    import pyproj  # as in transformer_between
+
+    return bool(pyproj.CRS.from_user_input(crs).is_geographic)
+
+
+@functools.lru_cache(maxsize=512)
+def lonlat_bounds_of(grid: PixelGrid) -> Bounds:
+    """Return the bounds of a grid in degrees, edges followed; ``east`` is larger than 180 beyond the date line."""
+    if is_geographic(grid.crs):
+        left, bottom, right, top = grid.bounds
+        turn = 360.0 * math.floor((left + 180.0) / 360.0)
+        return left - turn, max(bottom, -90.0), right - turn, min(top, 90.0)
+    there = transformer_between(grid.crs, "EPSG:4326")
+    west, south, east, north = there.transform_bounds(*grid.bounds, densify_pts=21)
+    if not all(map(math.isfinite, (west, south, east, north))):
+        return -180.0, -85.0, 180.0, 85.0
+    return west, south, east + 360.0 if east < west else east, north
+
+
+@functools.lru_cache(maxsize=512)
+def zoom_of(grid: PixelGrid) -> float:
+    """Return the zoom at which a tile's pixels are as large as the grid's, measured at the grid's middle."""
+    rows, cols = grid.shape
+    a, b, c, d, e, f = grid.transform
+    col, row = cols / 2, rows / 2
+    x = np.array([c + a * i + b * j for i, j in ((col, row), (col + 1, row), (col, row + 1))])
+    y = np.array([f + d * i + e * j for i, j in ((col, row), (col + 1, row), (col, row + 1))])
+    if not same_crs(grid.crs, "EPSG:3857"):
+        x, y = transformer_between(grid.crs, "EPSG:3857").transform(x, y)
+    pixel = max(math.hypot(x[1] - x[0], y[1] - y[0]), math.hypot(x[2] - x[0], y[2] - y[0]))
+    return zoom_for(pixel) if math.isfinite(pixel) and pixel > 0 else 0.0
+
+
+class PyramidSource(ABC):
+    """A `TileSource` whose pixels lie in levels of blocks.
+
+    Parameters
+    ----------
+    grid : PixelGrid
+        The full-resolution pixels.
+    levels : sequence of Level
+        Finest first; the first has the shape of the grid.
+    """
+
+    name: str
+    kind: Kind
+    units: str
+    times: tuple[np.datetime64, ...]
+    layer_names: tuple[str, ...]
+    attrs: Mapping[str, Any]
+    attribution: str
+
+    def __init__(self, grid: PixelGrid, levels: Iterable[Level]) -> None:
+        if not grid.crs:
+            raise GridError("a map needs to know where pixels lie, and this raster says no coordinate system.")
+        self.grid = grid
+        self.levels = tuple(levels)
+        self.bounds: Bounds = lonlat_bounds_of(grid)
+        self._zoom = zoom_of(grid)
+        self.min_zoom = self._least_zoom()
+        self.max_zoom = min(math.ceil(self._zoom) + _DEEPER, MOST_ZOOM)
+
+    # -- what a source of one kind adds ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def block(self, layer: int, time: int | None, level: int, at: tuple[int, int]) -> NDArray[Any]:
+        """Return a block of a level, at (row, column) of blocks; the last ones may be smaller."""
+
+    @abstractmethod
+    def block_key(self, layer: int, time: int | None) -> Hashable:
+        """Return what a layer at a time is kept under; another as soon as its numbers are others."""
+
+    @abstractmethod
+    def finish(self, raw: tuple[NDArray[Any], ...], inside: NDArray[np.bool_]) -> TilePixels:
+        """Return values of what was taken from the blocks; may write into both."""
+
+    @property
+    @abstractmethod
+    def n_raw(self) -> int:
+        """How many layers of blocks there are."""
+
+    def ahead(self, time: int | None, level: int, region: tuple[int, int, int, int]) -> None:  # noqa: B027 - optional
+        """Begin to fetch what lies under a region; nothing where that has no use."""
+
+    def source_at(self, row: int, col: int, time: int | None) -> str:  # noqa: ARG002 - a cube asks
+        """Return the file, or the ids of the items, of a pixel."""
+        return self.name
+
+    # -- TileSource --------------------------------------------------------------------------------------------------
+
+    def read(
+        self, tile: TileAddress, *, time: int | None = None, size: int = TILE, cancel: Cancel | None = None
+    ) -> TilePixels:
+        """Return the values of a tile; see `TileSource.read`."""
+        time = self._index_of(time)
+        place = self.place(tile, size)
+        stop_if(cancel)
+        raw = self._taken(place, time, cancel)
+        return self.finish(raw, place.inside.copy() if not place.inside.flags.writeable else place.inside)
+
+    def value_at(self, lon: float, lat: float, *, time: int | None = None) -> PixelValue:
+        """Return the value of the full-resolution pixel that holds a place; see `TileSource.value_at`."""
+        time = self._index_of(time)
+        when = None if time is None else self.times[time]
+        names = ", ".join(self.layer_names)
+        at = self.pixel_at(lon, lat)
+        if at is None:
+            return PixelValue(None, "", self.units, when, "", names)
+        pixels = self._values(at, time)
+        values = tuple(_plain(layer[0, 0]) if pixels.inside[0, 0] else None for layer in pixels.layers)
+        text = self.text_of(values)
+        source = self.source_at(*at, time) if pixels.inside[0, 0] else ""
+        return PixelValue(values[0], text, self.units, when, source, names, values)
+
+    def sample(self, *, time: int | None = None, size: int = TILE) -> NDArray[Any]:
+        """Return a thinned picture of the whole; see `TileSource.sample`."""
+        time = self._index_of(time)
+        sides = [max(level.shape) for level in self.levels]
+        level = max((n for n, side in enumerate(sides) if side >= size), default=0)
+        rows, cols = self.levels[level].shape
+        every = max(1, max(rows, cols) // size)
+        if rows * cols > _MOST_PIXELS:
+            return self._spots(level, time, size)
+        raw = tuple(
+            np.ascontiguousarray(self._gathered(n, time, level, (0, 0, rows, cols), None)[every // 2 :: every, every // 2 :: every])
+            for n in range(self.n_raw)
+        )  # fmt: skip
+        return self._thinned(raw)
+
+    # -- pixels ------------------------------------------------------------------------------------------------------
+
+    def place(self, tile: TileAddress, size: int = TILE) -> Place:
+        """Return which pixels a tile takes."""
+        if not 0 <= tile.z <= MOST_ZOOM or not (0 <= tile.x < 2**tile.z and 0 <= tile.y < 2**tile.z):
+            raise GridError(f"{tile} is no tile: zooms are 0 to {MOST_ZOOM}, columns and rows below 2**z.")
+        level = self.level_for(tile.z, size)
+        rows, cols = positions(tile.grid(size), self.grid)
+        height, width = self.grid.shape
+        with np.errstate(invalid="ignore"):  # what cannot be transformed lies nowhere
+            inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
+        if not inside.any():
+            return Place(level, (0, 0, 0, 0), np.zeros(inside.shape, dtype=np.intp), inside)
+        all_in = bool(inside.all())
+        if not all_in:
+            rows, cols = np.where(inside, rows, 0.0), np.where(inside, cols, 0.0)
+        lines, columns = self.levels[level].shape
+        if level:
+            rows, cols = rows * (lines / height), cols * (columns / width)
+        row, col = rows.astype(np.intp), cols.astype(np.intp)
+        if level:  # rounding at the far edge
+            np.minimum(row, lines - 1, out=row)
+            np.minimum(col, columns - 1, out=col)
+        used_rows, used_cols = (row, col) if all_in else (row[inside], col[inside])
+        top, left = int(used_rows.min()), int(used_cols.min())
+        bottom, right = int(used_rows.max()) + 1, int(used_cols.max()) + 1
+        row -= top
+        row *= right - left
+        row += col
+        row -= left
+        if not all_in:
+            row[~inside] = 0
+        return Place(level, (top, left, bottom, right), row, inside)
+
+    def level_for(self, z: int, size: int = TILE) -> int:
+        """Return the coarsest level that is still at least as fine as the tiles of a zoom."""
+        wanted = 2.0 ** (self._zoom - z - math.log2(size / TILE)) * (1 + 1e-6)
+        rows, cols = self.grid.shape
+        factors = [max(rows / level.shape[0], cols / level.shape[1]) for level in self.levels]
+        return max((n for n, factor in enumerate(factors) if factor <= wanted), default=0)
+
+    def pixel_at(self, lon: float, lat: float) -> tuple[int, int] | None:
+        """Return row and column of the full-resolution pixel that holds a place, or None."""
+        row, col = position_of(self.grid, "EPSG:4326", float(lon), float(lat))
+        col = float(_turned(col, self.grid))
+        height, width = self.grid.shape
+        if not (0 <= row < height and 0 <= col < width):  # False for NaN too
+            return None
+        return int(row), int(col)
+
+    def text_of(self, values: tuple[float | int | None, ...]) -> str:
+        """Return what a person reads of values."""
+        if any(value is None for value in values):
+            return ""
+        return ", ".join(f"{value:.5g}" if isinstance(value, float) else str(value) for value in values)
+
+    def _values(self, at: tuple[int, int], time: int | None) -> TilePixels:
+        row, col = at
+        region = row, col, row + 1, col + 1
+        raw = tuple(self._gathered(n, time, 0, region, None).copy() for n in range(self.n_raw))
+        return self.finish(raw, np.ones((1, 1), dtype=bool))
+
+    def _index_of(self, time: int | None) -> int | None:
+        if not self.times:
+            return None
+        index = len(self.times) - 1 if time is None else int(time)
+        if not -len(self.times) <= index < len(self.times):
+            raise IndexError(f"{self.name} has {len(self.times)} times; there is no number {index}.")
+        return index % len(self.times)
+
+    def _taken(self, place: Place, time: int | None, cancel: Cancel | None) -> tuple[NDArray[Any], ...]:
+        if not place.inside.any():
+            return tuple(np.zeros(place.inside.shape, dtype="float32") for _ in range(self.n_raw))
+        self.ahead(time, place.level, place.region)
+        taken = []
+        for layer in range(self.n_raw):
+            region = self._gathered(layer, time, place.level, place.region, cancel)
+            taken.append(region.reshape(-1).take(place.index))
+        return tuple(taken)
+
+    def _gathered(
+        self, layer: int, time: int | None, level: int, region: tuple[int, int, int, int], cancel: Cancel | None
+    ) -> NDArray[Any]:
+        """Return a region of a level, put together from its blocks."""
+        top, left, bottom, right = region
+        lines, columns = self.levels[level].block
+        key = self.block_key(layer, time)
+        out: NDArray[Any] | None = None
+        for by, bx in itertools.product(
+            range(top // lines, -(-bottom // lines)), range(left // columns, -(-right // columns))
+        ):
+            stop_if(cancel)
+            block = blocks.get((key, level, by, bx), lambda at=(by, bx): self.block(layer, time, level, at))  # type: ignore[misc]
+            y, x = by * lines, bx * columns
+            part = block[max(top - y, 0) : bottom - y, max(left - x, 0) : right - x]
+            if part.shape == (bottom - top, right - left):
+                return part
+            if out is None:
+                out = np.empty((bottom - top, right - left), dtype=block.dtype)
+            row, col = max(y - top, 0), max(x - left, 0)
+            out[row : row + part.shape[0], col : col + part.shape[1]] = part
+        assert out is not None
+        return out
+
+    def _spots(self, level: int, time: int | None, size: int) -> NDArray[Any]:
+        """Return a sample of a level that is too large to be read whole: sixteen blocks, thinned."""
+        shape = self.levels[level]
+        side = max(1, size // 4)
+        rows, cols = (-(-total // step) for total, step in zip(shape.shape, shape.block, strict=True))
+        bands = []
+        for n in range(self.n_raw):
+            lines = []
+            for by in np.unique(np.linspace(0, rows - 1, 6).astype(int)[1:-1]):
+                line = []
+                for bx in np.unique(np.linspace(0, cols - 1, 6).astype(int)[1:-1]):
+                    y, x = int(by) * shape.block[0], int(bx) * shape.block[1]
+                    region = y, x, min(y + side, shape.shape[0]), min(x + side, shape.shape[1])
+                    part = self._gathered(n, time, level, region, None)
+                    line.append(np.pad(part, [(0, side - part.shape[0]), (0, side - part.shape[1])], mode="edge"))
+                lines.append(np.concatenate(line, axis=1))
+            bands.append(np.concatenate(lines))
+        return self._thinned(tuple(bands))
+
+    def _thinned(self, raw: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+        pixels = self.finish(raw, np.ones(raw[0].shape, dtype=bool))
+        shown = [
+            np.where(pixels.inside, layer, np.nan) if layer.dtype.kind == "f" or self.kind != "classes" else layer
+            for layer in pixels.layers
+        ]
+        return shown[0] if len(shown) == 1 else np.stack(shown)
+
+    def _least_zoom(self) -> int:
+        """Return the lowest zoom at which a tile does not make us read more than we may."""
+        coarsest = self.levels[-1].shape
+        if coarsest[0] * coarsest[1] <= _MOST_PIXELS:
+            return 0
+        zoom = zoom_of(PixelGrid(self.grid.crs, self._transform_of(len(self.levels) - 1), coarsest))
+        return max(0, math.ceil(zoom - math.log2(math.sqrt(_MOST_PIXELS) / TILE)))
+
+    def _transform_of(self, level: int) -> tuple[float, float, float, float, float, float]:
+        return level_grid(self.grid, self.levels[level].shape).transform
+
+
+def level_grid(full: PixelGrid, shape: tuple[int, int]) -> PixelGrid:
+    """Return the grid of a level: the same ground cut in fewer pixels."""
+    a, b, c, d, e, f = full.transform
+    down, across = full.shape[0] / shape[0], full.shape[1] / shape[1]
+    return PixelGrid(full.crs, (a * across, b * down, c, d * across, e * down, f), shape)
+
+
+def _plain(number: Any) -> float | int:
+    return int(number) if np.issubdtype(type(number), np.integer) else float(number)
