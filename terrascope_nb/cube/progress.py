@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +15,23 @@ _FIRST_AFTER = 0.8
 """Seconds of silence before the first line: quick work stays quiet."""
 _EVERY = 0.25
 """Seconds between two lines."""
+
+
+_listener: ContextVar[Callable[[Meter], None] | None] = ContextVar("terrascope_nb_meter_listener", default=None)
+
+
+@contextmanager
+def told_to(listener: Callable[[Meter], None]) -> Iterator[None]:
+    """Tell a function of every step of the work in this block, in place of writing a line.
+
+    The function is called with the `Meter` at its start and after each piece, in the thread that does the work; an error
+    it raises stops the work.
+    """
+    before = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
 
 
 def _notebook_display() -> Any | None:
@@ -43,10 +63,15 @@ class Meter:
         self._lock = threading.Lock()
         self._handle: Any = None
         self._display: Any = None
+        self._tell: Callable[[Meter], None] | None = None
         self._begin = self._shown = 0.0
 
     def __enter__(self) -> Self:
         self._begin = time.monotonic()
+        self._tell = _listener.get()
+        if self._tell is not None:
+            self._show = False
+            self._tell(self)
         self._display = _notebook_display() if self._show else None
         return self
 
@@ -58,6 +83,8 @@ class Meter:
             if now - self._begin >= _FIRST_AFTER and now - self._shown >= _EVERY:
                 self._shown = now
                 self._write(self.line())
+        if self._tell is not None:
+            self._tell(self)
 
     def line(self) -> str:
         """Return the line as it stands: share done, pieces, seconds left."""
