@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 PYTEST_FLAGS ?= -n 2 --dist loadgroup
 
-.PHONY: demo lab test bench lint clean help
+.PHONY: browser demo lab test bench lint clean help
 
 help:
 	@echo "make demo   set up and run the main job on the sample archive, without a browser"
@@ -28,9 +28,14 @@ $(VENV)/.lab: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[batch,lab]'
 	@touch $@
 
-$(VENV)/.test: $(BIN)/python pyproject.toml
+# node comes first: with it, the install builds the part of the package that runs in the browser.
+$(VENV)/.test: $(BIN)/python pyproject.toml | browser
 	$(BIN)/python -m pip install --quiet --editable '.[batch,lab,test,services]'
 	@touch $@
+
+browser:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then sh tools/setup-browser.sh; \
+	else echo "not root on Debian: tests that need Chromium are skipped where it is missing"; fi
 
 demo: $(VENV)/.demo
 	@$(BIN)/python tools/run_quickstart.py $(RESULTS)

@@ -1,0 +1,116 @@
+"""A notebook in a real lab, driven as a person would: open, run, look, restart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from playwright.sync_api import Locator, Page
+from support.pictures import Shot
+from support.servers import HERE, PASSWORD, PREFIX, TOKEN, Site
+from support.watching import Watch
+
+AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+
+_KERNEL_IS_IDLE = """() => {
+  const session = window.jupyterapp?.shell.currentWidget?.sessionContext?.session;
+  return session?.kernel?.status === 'idle' && session.kernel.connectionStatus === 'connected';
+}"""
+_RUN = """async ([number, wait]) => {
+  const app = window.jupyterapp;
+  app.shell.currentWidget.content.activeCellIndex = number;
+  const done = app.commands.execute('notebook:run-cell');
+  if (wait) { await done; }
+}"""
+_AXE_OF = """async (selector) => {
+  const found = await axe.run(selector);
+  return found.violations.map(one => `${one.id} (${one.impact}): ${one.help}\\n` +
+    one.nodes.map(node => '    ' + node.html.slice(0, 160) + '  ' + (node.any[0]?.message ?? '')).join('\\n'));
+}"""
+
+
+class Notebook:
+    """One page with a lab in it and one notebook open."""
+
+    def __init__(self, page: Page, site: Site, watch: Watch) -> None:
+        self.page = page
+        self.site = site
+        self.watch = watch
+
+    def log_in(self) -> None:
+        """Log in at the hub and wait until the server of the user is there."""
+        assert self.site.user is not None
+        origin = self.site.origin
+        inside = urlsplit(self.site.url).path
+        self.page.goto(f"{origin}{PREFIX}hub/login?next={quote(f'{PREFIX}hub/user-redirect/lab')}")
+        self.page.locator("#username_input").fill(self.site.user)
+        self.page.locator("#password_input").fill(PASSWORD)
+        self.page.locator("#login_submit").click()
+        self.page.wait_for_url(re.compile(f".*{re.escape(inside)}lab.*"), timeout=120_000)
+        self.page.wait_for_function("() => window.jupyterapp !== undefined", timeout=120_000)
+
+    def open(self, path: str) -> None:
+        """Open a notebook and wait for its kernel."""
+        token = f"?token={TOKEN}&reset" if self.site.user is None else "?reset"
+        self.page.goto(f"{self.site.url}lab/tree/{path}{token}")
+        self.wait_until_idle()
+
+    def open_cells(self, *cells: str, name: str = "test.ipynb") -> None:
+        """Write a notebook with these cells and open it."""
+        self.open(self.site.write(name, cells))
+
+    def wait_until_idle(self, seconds: float = 90) -> None:
+        self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=seconds * 1000)
+
+    def run(self, number: int = 0, *, wait: bool = True) -> Locator:
+        """Run a cell; its output. With ``wait=False`` it goes on while the test does."""
+        self.page.evaluate(_RUN, [number, wait])
+        return self.output(number)
+
+    def output(self, number: int) -> Locator:
+        """Return the output of a cell."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-Cell-outputArea")
+
+    def text(self, number: int) -> str:
+        """Return what a cell printed."""
+        return self.output(number).inner_text().strip()
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Execute a command of the lab."""
+        self.page.evaluate("([name, options]) => window.jupyterapp.commands.execute(name, options)", [name, arguments])
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, without the question."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        self.wait_until_idle()
+
+    def shut_down_kernel(self) -> None:
+        """End the session of the notebook, so that kernels of earlier tests do not stay."""
+        self.page.evaluate("() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+
+    def save(self) -> Path:
+        """Save the notebook with the state of its widgets; the file."""
+        self.command("docmanager:save")
+        path = self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+        return self.site.folder / path
+
+    def theme(self, name: str) -> None:
+        """Switch between light and dark."""
+        self.command("apputils:change-theme", theme=name)
+        light = "true" if name == LIGHT else "false"
+        self.page.locator(f"body[data-jp-theme-light='{light}']").wait_for(state="attached")
+
+    def shot(self, what: Locator | str | None = None) -> Shot:
+        """Return a picture of an element, or of the page."""
+        found = self.page.locator(what) if isinstance(what, str) else what
+        return Shot(self.page.screenshot() if found is None else found.screenshot())
+
+    def violations(self, selector: str) -> list[str]:
+        """Return what axe-core finds wrong for people who read with a screen reader or the keyboard."""
+        if not self.page.evaluate("() => typeof axe !== 'undefined'"):
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found: list[str] = self.page.evaluate(_AXE_OF, selector)
+        return found
