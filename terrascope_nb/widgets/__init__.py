@@ -1,0 +1,1 @@
+"""The door in a notebook: the map, the pickers and the explorer."""
