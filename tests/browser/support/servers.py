@@ -115,9 +115,9 @@ class Process:
         """Return when the server answers."""
         deadline = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(OSError):  # also a proxy that does not know the hub yet and says 404
-                with urllib.request.urlopen(url, timeout=5):
-                    return
+            # An error is also the 404 of a proxy that does not know the hub yet.
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
+                return
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not come up:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.2)
