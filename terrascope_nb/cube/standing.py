@@ -22,9 +22,9 @@ from terrascope_nb.analysis.indices import Formula
 from terrascope_nb.cube.plan import Plan
 from terrascope_nb.raster.grid import PixelGrid
 
-_BAND = re.compile(r"terrascope-.+-([0-9a-f]{40})-[0-9a-f]{8}-(\d+)")
+BAND = re.compile(r"terrascope-.+-([0-9a-f]{40})-[0-9a-f]{8}-(\d+)")
 """Name that `assembly` gives a variable's layer: token of the plan, and number of the band."""
-_SLICES = ("getitem-", "slice-")
+SLICES = ("getitem-", "slice-")
 """How dask names layers that only slice."""
 _DIMS = ("time", "y", "x")
 
@@ -58,7 +58,7 @@ class Standing:
         return self.plan.token, self.steps, self.rows, self.cols
 
 
-class _DiffersError(Exception):
+class DiffersError(Exception):
     """The variable does not stand for a plan; the text says why."""
 
 
@@ -66,7 +66,7 @@ def standing(variable: xr.DataArray) -> Standing | None:
     """Return what a variable stands for, or None when only its lazy array knows its values."""
     try:
         return _stand(variable)
-    except _DiffersError:
+    except DiffersError:
         return None
 
 
@@ -74,18 +74,18 @@ def why_lazy(variable: xr.DataArray) -> str:
     """Return why a variable cannot be streamed; empty when it can."""
     try:
         _stand(variable)
-    except _DiffersError as reason:
+    except DiffersError as reason:
         return str(reason)
     return ""
 
 
 def _stand(variable: xr.DataArray) -> Standing:
     if not is_dask_collection(variable.data):
-        raise _DiffersError("its values are in memory already")
+        raise DiffersError("its values are in memory already")
     dims = tuple(str(dim) for dim in variable.dims)
     if dims not in (_DIMS, _DIMS[1:]):
-        raise _DiffersError(f"its dimensions are {', '.join(dims)} and not time, y, x")
-    graph = _Graph(variable.data.dask.layers, variable.data.dask.dependencies)
+        raise DiffersError(f"its dimensions are {', '.join(dims)} and not time, y, x")
+    graph = Graph(variable.data.dask.layers, variable.data.dask.dependencies)
     array = variable.data
     vectors: list[NDArray[np.int64]] = []
     for axis, blocks in enumerate(array.numblocks):
@@ -95,141 +95,149 @@ def _stand(variable: xr.DataArray) -> Standing:
             place[axis] = block
             part = graph.block((array.name, *place))
             if len(part.kept) != array.ndim or part.kept[axis] != axis + 3 - array.ndim:
-                raise _DiffersError("its dimensions were turned")
+                raise DiffersError("its dimensions were turned")
             numbers.append(part.vectors[part.kept[axis]])
         vectors.append(np.concatenate(numbers))
     times = vectors[0] if array.ndim == 3 else part.vectors[0]
-    rows, cols = _run(vectors[-2], "rows"), _run(vectors[-1], "columns")
+    rows, cols = run_of(vectors[-2], "rows"), run_of(vectors[-1], "columns")
     leaf = graph.leaf(array.name)
     if not leaf.plan.physical or any(leaf.plan.bands[number].band.kind != "measurement" for number in leaf.numbers):
-        raise _DiffersError("it holds stored numbers or classes, and not physical values")
+        raise DiffersError("it holds stored numbers or classes, and not physical values")
     steps = tuple(int(number) for number in times)
     if not steps:
-        raise _DiffersError("it has no times")
+        raise DiffersError("it has no times")
     return Standing(leaf.plan, leaf.numbers, leaf.formula, steps, rows, cols)
 
 
-def _run(numbers: NDArray[np.int64], what: str) -> tuple[int, int]:
+def run_of(numbers: NDArray[np.int64], what: str) -> tuple[int, int]:
+    """Return first and last+1 of numbers that follow each other."""
     if not len(numbers):
-        raise _DiffersError(f"it has no {what}")
+        raise DiffersError(f"it has no {what}")
     if not np.array_equal(numbers, np.arange(numbers[0], numbers[0] + len(numbers))):
-        raise _DiffersError(f"its {what} are not neighbours in the order of the grid")
+        raise DiffersError(f"its {what} are not neighbours in the order of the grid")
     return int(numbers[0]), int(numbers[0]) + len(numbers)
 
 
-class _Part:
+class Part:
     """Which times, rows and columns a block holds; sliced like the block itself."""
 
     def __init__(self, kept: tuple[int, ...], vectors: tuple[NDArray[np.int64], ...]) -> None:
         self.kept = kept
         self.vectors = vectors
 
-    def __getitem__(self, index: Any) -> _Part:
+    def __getitem__(self, index: Any) -> Part:
         index = index if isinstance(index, tuple) else (index,)
         if len(index) != len(self.kept) or sum(np.ndim(one) for one in index if not isinstance(one, slice)) > 1:
-            raise _DiffersError("it was indexed point by point")
+            raise DiffersError("it was indexed point by point")
         kept, vectors = [], list(self.vectors)
         for axis, one in zip(self.kept, index, strict=True):
             vectors[axis] = np.atleast_1d(vectors[axis][one])
             if isinstance(one, slice) or np.ndim(one):
                 kept.append(axis)
-        return _Part(tuple(kept), tuple(vectors))
+        return Part(tuple(kept), tuple(vectors))
 
-    def same(self, other: _Part) -> bool:
+    def same(self, other: Part) -> bool:
+        """Return True when both hold the same times, rows and columns."""
         pairs = zip(self.vectors, other.vectors, strict=True)
         return self.kept == other.kept and all(np.array_equal(one, two) for one, two in pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class _Leaf:
+class Leaf:
+    """The bands of a plan that a layer is made of."""
+
     plan: Plan
     numbers: tuple[int, ...]
     formula: Formula | None
 
 
-class _Graph:
+class Graph:
     """The layers under a variable."""
 
     def __init__(self, layers: Mapping[str, Any], dependencies: Mapping[str, Any]) -> None:
-        self._layers = layers
+        self.layers = layers
         self._dependencies = dependencies
-        self._leaves: dict[str, _Leaf] = {}
+        self._leaves: dict[str, Leaf] = {}
         self._edges: dict[str, Any] = {}
 
-    def leaf(self, name: str) -> _Leaf:
+    def leaf(self, name: str) -> Leaf:
         """Return what a layer is made of, slices aside."""
         if name not in self._leaves:
             self._leaves[name] = self._leaf(name)
         return self._leaves[name]
 
-    def _leaf(self, name: str) -> _Leaf:
-        layer = self._layers.get(name)
-        own = _BAND.fullmatch(name)
+    def _leaf(self, name: str) -> Leaf:
+        layer = self.layers.get(name)
+        own = BAND.fullmatch(name)
         if own and isinstance(layer, Blockwise):
-            return _Leaf(self._plan(own[1]), (int(own[2]),), None)
-        if name.startswith(_SLICES):
-            (source,) = self._sources(name)
+            return Leaf(self.plan(own[1]), (int(own[2]),), None)
+        if name.startswith(SLICES):
+            (source,) = self.sources(name)
             return self.leaf(source)
         formula = _formula_of(layer)
         if formula is None:
-            raise _DiffersError(f"its values were changed after load() ({name.rsplit('-', 1)[0]})")
+            raise DiffersError(f"its values were changed after load() ({name.rsplit('-', 1)[0]})")
         leaves = [self.leaf(source) for source in _inputs_of(layer, name)]
         if any(leaf.formula is not None or leaf.plan is not leaves[0].plan for leaf in leaves):
-            raise _DiffersError("its index is made of other indices or of several cubes")
-        return _Leaf(leaves[0].plan, tuple(leaf.numbers[0] for leaf in leaves), formula)
+            raise DiffersError("its index is made of other indices or of several cubes")
+        return Leaf(leaves[0].plan, tuple(leaf.numbers[0] for leaf in leaves), formula)
 
-    def _plan(self, token: str) -> Plan:
+    def plan(self, token: str) -> Plan:
+        """Return the plan of that token, which must be in the graph."""
         key = f"terrascope-plan-{token}"
-        node = self._layers.get(key, {}).get(key)
+        node = self.layers.get(key, {}).get(key)
         plan = getattr(node, "value", node)
         if not isinstance(plan, Plan) or plan.token != token:
-            raise _DiffersError("its plan is no longer in its graph")
+            raise DiffersError("its plan is no longer in its graph")
         return plan
 
-    def _sources(self, name: str) -> list[str]:
+    def sources(self, name: str) -> list[str]:
+        """Return the one layer under a layer."""
         found = sorted(self._dependencies.get(name, ()))
         if len(found) != 1:
-            raise _DiffersError(f"its values were put together ({name.rsplit('-', 1)[0]})")
+            raise DiffersError(f"its values were put together ({name.rsplit('-', 1)[0]})")
         return found
 
-    def block(self, key: tuple[Any, ...]) -> _Part:
+    def block(self, key: tuple[Any, ...]) -> Part:
         """Return what a block holds."""
         name, *place = key
-        layer = self._layers.get(name)
-        if name.startswith(_SLICES):
-            return self._sliced(layer, key)
-        if _BAND.fullmatch(name) and isinstance(layer, Blockwise):
-            edges = self._edges_of(name, layer)
+        layer = self.layers.get(name)
+        if name.startswith(SLICES):
+            return self.sliced(layer, key)
+        if BAND.fullmatch(name) and isinstance(layer, Blockwise):
+            edges = self.edges_of(name, layer)
             spans = zip(edges, place, strict=True)
-            return _Part((0, 1, 2), tuple(np.arange(axis[i], axis[i + 1]) for axis, i in spans))
+            return Part((0, 1, 2), tuple(np.arange(axis[i], axis[i + 1]) for axis, i in spans))
         self.leaf(name)  # says why it is nothing that we know
         first, *others = (self.block((source, *place)) for source in _inputs_of(layer, name))
         if not all(first.same(other) for other in others):
-            raise _DiffersError("its index joins bands of other places or times")
+            raise DiffersError("its index joins bands of other places or times")
         return first
 
-    def _sliced(self, layer: Any, key: tuple[Any, ...]) -> _Part:
+    def sliced(self, layer: Any, key: tuple[Any, ...]) -> Part:
+        """Return what a block of a slicing layer holds: the layer's own task, done on row numbers."""
         task = layer.get(key)
         try:
             given: dict[Hashable, Any] = {needed: self._needed(layer, needed) for needed in task.dependencies}
             part = task(given)
         except (TypeError, AttributeError, KeyError, IndexError, ValueError) as error:
-            raise _DiffersError("it was sliced in a way that is not followed") from error
-        if not isinstance(part, _Part):
-            raise _DiffersError("it was sliced in a way that is not followed")
+            raise DiffersError("it was sliced in a way that is not followed") from error
+        if not isinstance(part, Part):
+            raise DiffersError("it was sliced in a way that is not followed")
         return part
 
     def _needed(self, layer: Any, key: Any) -> Any:
         if not isinstance(key, tuple):
             return layer[key]()  # the numbers of the rows to take
-        return self._sliced(layer, key) if key in layer else self.block(key)
+        return self.sliced(layer, key) if key in layer else self.block(key)
 
-    def _edges_of(self, name: str, layer: Blockwise) -> Any:
+    def edges_of(self, name: str, layer: Blockwise) -> Any:
+        """Return where the blocks of a band's layer begin along time, y and x."""
         if name not in self._edges:
             literals = (value for value, dims in layer.indices if dims is None)
             found = [value for value in literals if isinstance(value, tuple) and len(value) == len(_DIMS)]
             if len(found) != 1:
-                raise _DiffersError("its blocks are not those of load()")
+                raise DiffersError("its blocks are not those of load()")
             self._edges[name] = found[0]
         return self._edges[name]
 
@@ -241,5 +249,5 @@ def _formula_of(layer: Any) -> Formula | None:
 
 def _inputs_of(layer: Any, name: str) -> list[str]:
     if not isinstance(layer, Blockwise) or any(dims != layer.output_indices for _, dims in layer.indices):
-        raise _DiffersError(f"its index joins bands of different shape ({name.rsplit('-', 1)[0]})")
+        raise DiffersError(f"its index joins bands of different shape ({name.rsplit('-', 1)[0]})")
     return [str(source) for source, _ in layer.indices]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.pyramid import Level, PyramidSource
+from terrascope_nb.raster.pyramid import PyramidSource, overview
 from terrascope_nb.raster.tiling import Kind, TilePixels
 from terrascope_nb.raster.window import Reader, open_reader, own_reader
 
@@ -87,7 +87,8 @@ class CogTiles(PyramidSource):
             self._decodes: tuple[Decode, ...] = tuple(self._own_decode(band) for band in self.bands)
         else:
             self._decodes = (decode,) * len(self.bands) if callable(decode) else tuple(decode)
-        super().__init__(info.grid, [Level(shape, _block(info, shape)) for shape in info.levels or (info.grid.shape,)])
+        shapes = info.levels or (info.grid.shape,)
+        super().__init__(info.grid, [overview(shapes[0], shape, _block(info, shape)) for shape in shapes])
 
     @property
     def n_raw(self) -> int:

@@ -56,6 +56,17 @@ class Level:
     """Rows and columns."""
     block: tuple[int, int]
     """Rows and columns of what is read at once."""
+    factor: tuple[float, float]
+    """Full-resolution pixels along one pixel, down and across."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    """Full-resolution pixels by which it begins before the full resolution, down and across."""
+
+    def grid(self, full: PixelGrid) -> PixelGrid:
+        """Return its pixels on the ground."""
+        a, b, c, d, e, f = full.transform
+        (down, across), (up, left) = self.factor, self.shift
+        origin = c - a * left - b * up, f - d * left - e * up
+        return PixelGrid(full.crs, (a * across, b * down, origin[0], d * across, e * down, origin[1]), self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,7 +257,7 @@ class PyramidSource(ABC):
         names = ", ".join(self.layer_names)
         at = self.pixel_at(lon, lat)
         if at is None:
-            return PixelValue(None, "", self.units, when, "", names)
+            return PixelValue(None, "", self.units, when, "", names, (None,) * len(self.layer_names))
         pixels = self._values(at, time)
         values = tuple(_plain(layer[0, 0]) if pixels.inside[0, 0] else None for layer in pixels.layers)
         text = self.text_of(values)
@@ -284,13 +295,14 @@ class PyramidSource(ABC):
         all_in = bool(inside.all())
         if not all_in:
             rows, cols = np.where(inside, rows, 0.0), np.where(inside, cols, 0.0)
-        lines, columns = self.levels[level].shape
-        if level:
-            rows, cols = rows * (lines / height), cols * (columns / width)
+        chosen = self.levels[level]
+        if chosen.factor != (1.0, 1.0) or chosen.shift != (0.0, 0.0):
+            rows = (rows + chosen.shift[0]) / chosen.factor[0]
+            cols = (cols + chosen.shift[1]) / chosen.factor[1]
         row, col = rows.astype(np.intp), cols.astype(np.intp)
         if level:  # rounding at the far edge
-            np.minimum(row, lines - 1, out=row)
-            np.minimum(col, columns - 1, out=col)
+            np.minimum(row, chosen.shape[0] - 1, out=row)
+            np.minimum(col, chosen.shape[1] - 1, out=col)
         used_rows, used_cols = (row, col) if all_in else (row[inside], col[inside])
         top, left = int(used_rows.min()), int(used_cols.min())
         bottom, right = int(used_rows.max()) + 1, int(used_cols.max()) + 1
@@ -305,9 +317,7 @@ class PyramidSource(ABC):
     def level_for(self, z: int, size: int = TILE) -> int:
         """Return the coarsest level that is still at least as fine as the tiles of a zoom."""
         wanted = 2.0 ** (self._zoom - z - math.log2(size / TILE)) * (1 + 1e-6)
-        rows, cols = self.grid.shape
-        factors = [max(rows / level.shape[0], cols / level.shape[1]) for level in self.levels]
-        return max((n for n, factor in enumerate(factors) if factor <= wanted), default=0)
+        return max((n for n, level in enumerate(self.levels) if max(level.factor) <= wanted), default=0)
 
     def pixel_at(self, lon: float, lat: float) -> tuple[int, int] | None:
         """Return row and column of the full-resolution pixel that holds a place, or None."""
@@ -325,7 +335,7 @@ class PyramidSource(ABC):
         return ", ".join(f"{value:.5g}" if isinstance(value, float) else str(value) for value in values)
 
     def _values(self, at: tuple[int, int], time: int | None) -> TilePixels:
-        row, col = at
+        row, col = (place + int(shift) for place, shift in zip(at, self.levels[0].shift, strict=True))
         region = row, col, row + 1, col + 1
         raw = tuple(self._gathered(n, time, 0, region, None).copy() for n in range(self.n_raw))
         return self.finish(raw, np.ones((1, 1), dtype=bool))
@@ -404,18 +414,13 @@ class PyramidSource(ABC):
         coarsest = self.levels[-1].shape
         if coarsest[0] * coarsest[1] <= _MOST_PIXELS:
             return 0
-        zoom = zoom_of(PixelGrid(self.grid.crs, self._transform_of(len(self.levels) - 1), coarsest))
+        zoom = zoom_of(self.levels[-1].grid(self.grid))
         return max(0, math.ceil(zoom - math.log2(math.sqrt(_MOST_PIXELS) / TILE)))
 
-    def _transform_of(self, level: int) -> tuple[float, float, float, float, float, float]:
-        return level_grid(self.grid, self.levels[level].shape).transform
 
-
-def level_grid(full: PixelGrid, shape: tuple[int, int]) -> PixelGrid:
-    """Return the grid of a level: the same ground cut in fewer pixels."""
-    a, b, c, d, e, f = full.transform
-    down, across = full.shape[0] / shape[0], full.shape[1] / shape[1]
-    return PixelGrid(full.crs, (a * across, b * down, c, d * across, e * down, f), shape)
+def overview(full: tuple[int, int], shape: tuple[int, int], block: tuple[int, int]) -> Level:
+    """Return the level that a file's overview is: the same ground in fewer pixels."""
+    return Level(shape, block, (full[0] / shape[0], full[1] / shape[1]))
 
 
 def _plain(number: Any) -> float | int:
