@@ -48,7 +48,7 @@ SEA = {"North Sea": (2.6, 51.9), "off Ostend": (2.87, 51.26), "Atlantic": (-30.0
 def test_land_is_land_and_sea_is_sea_at_every_zoom(zoom):
     lakes = {"Lake Geneva", "IJsselmeer"}
     for name, place in LAND.items():
-        if zoom >= (6 if name == "Assenede" else 2):  # on a far view it lies under the line of the border
+        if zoom >= (6 if name in ("Assenede", "Bastogne") else 2):  # on a far view they lie under the line of the border
             assert _at(*place, zoom) == _rgb(_LIGHT["land"]), name
     for name, place in SEA.items():
         if zoom >= 8 or (zoom >= 2 and name not in lakes and name != "off Ostend"):
