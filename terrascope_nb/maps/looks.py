@@ -182,7 +182,7 @@ def _style_of(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:
     style = band.style
     ends = style.vmin, style.vmax
     if style.decibel:
-        ends = tuple(10 * math.log10(end) if end else None for end in ends)  # type: ignore[assignment]
+        ends = tuple(round(10 * math.log10(end), 4) if end else None for end in ends)  # type: ignore[assignment]
     return {"cmap": style.cmap, "vmin": ends[0], "vmax": ends[1], "decibel": style.decibel}
 
 
