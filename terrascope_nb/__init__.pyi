@@ -53,5 +53,7 @@ from .recipes.checks import doctor as doctor
 from .settings import get_settings as get_settings
 from .settings import options as options
 from .settings import set_options as set_options
+from .widgets.map import Map as Map
+from .widgets.raster_layer import RasterLayer as RasterLayer
 
 __version__: str

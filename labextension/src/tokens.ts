@@ -2,6 +2,9 @@
 
 export const MODULE_NAME = 'terrascope-nb';
 
+/** The widget manager matches this against the kernel's `*`, which a pre-release would not; PROTOCOL is what counts. */
+export const MODULE_VERSION = '1.0.0';
+
 /** Raised when messages change so that an older kernel could not answer; `widgets/handshake.py` has the same number. */
 export const PROTOCOL = 1;
 

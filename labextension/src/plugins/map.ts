@@ -1,8 +1,7 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IJupyterWidgetRegistry } from '@jupyter-widgets/base';
 
-import { MODULE_NAME } from '../tokens';
-import packageJson from '../../package.json';
+import { MODULE_NAME, MODULE_VERSION } from '../tokens';
 
 /** Hands the map's layer classes to the widget manager; loaded when the first map asks for them. */
 export const mapPlugin: JupyterFrontEndPlugin<void> = {
@@ -13,7 +12,7 @@ export const mapPlugin: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, registry: IJupyterWidgetRegistry | null) => {
     registry?.registerWidget({
       name: MODULE_NAME,
-      version: packageJson.version,
+      version: MODULE_VERSION,
       exports: () => import('../widgets')
     });
   }
