@@ -45,7 +45,6 @@ function render({ model, el }) {
   let buttons = new Map(); // date -> button
   let current = ""; // the date that Tab goes to
   let shape = "";
-  let picture = "";
 
   const dropped = () => new Set(model.get("dropped"));
 
@@ -201,16 +200,10 @@ function render({ model, el }) {
     bar.value = model.get("share");
   }
 
-  function forget() {
-    if (picture) URL.revokeObjectURL(picture);
-    picture = "";
-  }
-
   function showLook() {
     const day = model.get("selected");
     look.hidden = !day;
     if (!day) {
-      forget();
       look.replaceChildren();
       return;
     }
@@ -234,12 +227,12 @@ function render({ model, el }) {
     });
     words_.append(heading, caption, act, " ", close);
     const data = model.get("picture");
-    forget();
     look.replaceChildren(words_);
     if (data && data.byteLength) {
       const image = make("img");
-      picture = URL.createObjectURL(new Blob([data], { type: "image/png" }));
-      image.src = picture;
+      const address = URL.createObjectURL(new Blob([data], { type: "image/png" }));
+      image.onload = image.onerror = () => URL.revokeObjectURL(address);
+      image.src = address;
       image.alt = model.get("picture_text");
       look.prepend(image);
     }
@@ -257,7 +250,6 @@ function render({ model, el }) {
   showNote();
   showLook();
   return () => {
-    forget();
     for (const [name, act] of Object.entries(watched)) model.off(`change:${name}`, act);
   };
 }
