@@ -50,6 +50,9 @@ from .products.registry import find_variant as find_variant
 from .products.registry import get_product as get_product
 from .products.registry import list_products as list_products
 from .recipes.checks import doctor as doctor
+from .services.viewer import ViewerView as ViewerView
+from .services.viewer import read_viewer_link as read_viewer_link
+from .services.viewer import viewer_link as viewer_link
 from .settings import get_settings as get_settings
 from .settings import options as options
 from .settings import set_options as set_options

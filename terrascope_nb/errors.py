@@ -10,6 +10,7 @@
     ├── UnreadableNameError      (ValueError)     a file or folder name nobody documented
     ├── AreaError                (ValueError)     an area that cannot be used
     │   ├── MissingCrsError                       the file says no coordinate system
+    │   ├── ViewerLinkError                       no link of the Terrascope viewer, or one that shows nothing possible
     │   └── UnknownPlaceError    (LookupError)    no place, tile or saved area of that name
     ├── PeriodError              (ValueError)     a period that cannot be read
     ├── CatalogueError                            a catalogue did not do what was asked
@@ -130,6 +131,10 @@ class AreaError(TerrascopeError, ValueError):
 
 class MissingCrsError(AreaError):
     """A geometry without a coordinate system."""
+
+
+class ViewerLinkError(AreaError):
+    """No link of the Terrascope viewer, or one whose box or date cannot be."""
 
 
 class UnknownPlaceError(AreaError, LookupError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,8 @@ class MapSheet:
         for layer in self.layers:
             source = layer.painter.source
             attrs = {**source.attrs, "attribution": source.attribution} if source.attribution else source.attrs
-            found.append(attribution_of(attrs, layer.date))
+            # Without a date the place of the years stays empty.
+            found.append(re.sub(r"\s+(?=[,.;])", "", attribution_of(attrs, layer.date)))
         if self.basemap is not None or self.names_above:
             found.append(ATTRIBUTION)
         return tuple(dict.fromkeys(sentence for sentence in found if sentence))
