@@ -5,13 +5,13 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 PYTEST_FLAGS ?= -n 2 --dist loadgroup
 
-.PHONY: browser demo lab test bench lint clean help
+.PHONY: browser demo lab test bench bench-index lint clean help
 
 help:
 	@echo "make demo   set up and run the main job on the sample archive, without a browser"
 	@echo "make lab    the same in JupyterLab"
 	@echo "make test   set up and run every check and test"
-	@echo "make bench  figures of speed (slow)"
+	@echo "make bench  figures of speed, ours and the peers' (BENCH_FLAGS=--full: full-size tiles, hours); make bench-index"
 	@echo "make lint   format, types and floors only"
 
 $(BIN)/python:
@@ -37,6 +37,10 @@ browser:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then sh tools/setup-browser.sh; \
 	else echo "not root on Debian: tests that need Chromium are skipped where it is missing"; fi
 
+$(VENV)/.bench: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@$(BIN)/python tools/run_quickstart.py $(RESULTS)
 
@@ -57,8 +61,12 @@ test: $(VENV)/.test
 	EAGER_IMPORT=1 $(BIN)/python -c 'import terrascope_nb; print("eager import: well")'
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-bench: $(VENV)/.test
+bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/small_parts.py
+	$(BIN)/python benchmarks/loading/bench.py --results $(RESULTS) $(BENCH_FLAGS)
+	$(BIN)/python benchmarks/growth.py --results $(RESULTS)
+
+bench-index: $(VENV)/.bench
 	$(BIN)/python benchmarks/index_archive.py
 
 clean:
