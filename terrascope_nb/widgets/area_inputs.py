@@ -19,7 +19,9 @@ from terrascope_nb.extent.aoi_files import SUFFIXES
 from terrascope_nb.extent.mgrs import is_tile
 from terrascope_nb.extent.places import find_place, list_places
 from terrascope_nb.host.session import get_session
+from terrascope_nb.services.viewer import ViewerView, read_viewer_link
 from terrascope_nb.settings import get_settings
+from terrascope_nb.words import say
 
 ACCEPTED = ",".join((*SUFFIXES, ".shx", ".dbf", ".prj", ".cpg"))
 """What an upload button offers; a shapefile comes with its other files."""
@@ -38,7 +40,7 @@ class Read:
     """The area."""
     said: tuple[str, ...] = ()
     """Sentences for the person: what was mended or chosen."""
-    link: Any = None
+    link: ViewerView | None = None
     """The view behind a Terrascope viewer link, with its product and date; None for anything else."""
 
 
@@ -84,7 +86,8 @@ def read_text(text: str) -> Read:
     """
     text = text.strip()
     if not text:
-        raise AreaError("Nothing was typed. Write a place, a tile, four numbers (west, south, east, north) or WKT.")
+        how = say("Write a place, a tile such as 31UES, west, south, east, north in degrees, WKT or GeoJSON.")
+        raise AreaError(f"{say('Nothing was typed.')} {how}")
     if re.match(r"https?://", text, re.IGNORECASE):
         return _read_link(text)
     tokens = [token for token in re.split(r"[\s,;]+", text) if token]
@@ -92,23 +95,36 @@ def read_text(text: str) -> Read:
         return read_any(list(dict.fromkeys(tokens)))
     try:
         return read_any(text)
-    except UnknownPlaceError:
+    except UnknownPlaceError as error:
         parts = [part.strip() for part in text.split(",") if part.strip()]
-        if len(parts) < 2 or text.startswith(("{", "[")):
-            raise
-        return read_any(parts)
+        if len(parts) > 1:
+            return read_any(parts)
+        raise _unknown(text, error) from error
+
+
+def _unknown(text: str, error: UnknownPlaceError) -> UnknownPlaceError:
+    """Say in the reader's language that a text is nothing we know; several places of one name keep their list."""
+    near = [str(one) for one in error.facts.get("candidates", ())]  # type: ignore[attr-defined]
+    if error.facts.get("ambiguous"):
+        return error
+    said = say("{asked} is no place in Belgium, no tile, no saved area and no file.", asked=f"“{text:.80}”")
+    how = say("Write a place, a tile such as 31UES, west, south, east, north in degrees, WKT or GeoJSON.")
+    if near:
+        said += " " + say("Did you mean {names}?", names=", ".join(near))
+    return UnknownPlaceError(f"{said} {how}", name=text, candidates=tuple(near))
 
 
 def _read_link(text: str) -> Read:
-    from terrascope_nb.services.viewer import read_viewer_link  # only for those who paste a link
-
+    """Return the area of a viewer link; the sentences name its product and date."""
     view = read_viewer_link(text)
     if view.area is None:
         raise AreaError(
-            f"The link {text!r:.100} shows no area. Move the viewer's map to your area and copy its link anew."
+            f"{say('The link shows no area.')} {say('Move the map of the viewer to your area and copy its link anew.')}"
         )
-    read = read_any(view.area, name="viewer")
-    return Read(read.area, read.said, view)
+    shown = [part for part in (view.product, view.date and view.date.isoformat()) if part]
+    told = (say("The link shows {what}.", what=", ".join(shown)),) if shown else ()
+    read = read_any(view.area, name=say("viewer link"))
+    return Read(read.area, (*read.said, *told, *view.notes), view)
 
 
 def read_files(files: Iterable[Mapping[str, Any]]) -> Read:

@@ -61,7 +61,8 @@ class AreaPicker(Picker):
     value : area, optional
         Anything `terrascope_nb.area` reads; the choice to begin with. Nothing of a browser is needed.
     map : ipyleaflet.Map or False, optional
-        The map to draw on; one of its own with the offline basemap when None, no map at all when False.
+        The map to draw on, shown wherever you show it; when None one of its own with the offline basemap, shown in the
+        picker; no map at all when False.
     product : str or Product, optional
         What the bytes per date are estimated for; see the trait `product`.
     geocoder : callable, optional
@@ -77,7 +78,7 @@ class AreaPicker(Picker):
     facts : AreaFacts or None
         km², tiles and bytes per date of the area.
     link : ViewerView or None
-        A trait: what a pasted Terrascope viewer link shows, with its product and date.
+        A trait: what a pasted Terrascope viewer link shows, with its date; its product becomes `product`.
 
     Examples
     --------
@@ -114,7 +115,7 @@ class AreaPicker(Picker):
         self.product = product
         self.area = value
         self._stepping = False
-        self.children = self._children()
+        self.children = self._children(inside=map is None or map is True)
         self._show()
 
     # what it holds
@@ -216,9 +217,9 @@ class AreaPicker(Picker):
         self.clear_button = button(say("Remove all"), lambda: setattr(self, "area", None))
         self.result = widgets.HTML()
 
-    def _children(self) -> list[widgets.Widget]:
-        shown: list[widgets.Widget] = [
-            heading(say("Choose an area")),
+    def _children(self, inside: bool) -> list[widgets.Widget]:
+        """Return the parts, the map beside the fields where there is room for both."""
+        fields = [
             row(
                 self.text,
                 button(say("Use as the area"), lambda: self._heard(self._use_text, self.text_message), primary=True),
@@ -228,33 +229,24 @@ class AreaPicker(Picker):
             ),
             self.text_message,
             self.places,
-            row(
-                self.upload,
-                hint(say("GeoJSON, GeoPackage, zipped shapefile, KML, GML, GPX or WKT, up to 9 MB")),
-            ),
+            row(self.upload, hint(say("GeoJSON, GeoPackage, zipped shapefile, KML, GML, GPX or WKT, up to 9 MB"))),
             self.file_message,
-        ]
-        if self.map is not None:
-            shown += [
-                hint(
-                    say(
-                        "On the map: draw with the tools at its left edge, or write the area above; the tools also edit and "
-                        "delete."
-                    )
-                ),
-                row(
-                    self.grid,
-                    button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message)),
-                ),
-                self.grid_message,
-                self.map,
-            ]
-        return [
-            *shown,
-            self.features,
+            row(self.features),
             row(self.undo_button, self.redo_button, self.remove_button, self.edit_button, self.clear_button),
             self.result,
             self.saved,
+        ]
+        if self.map is None:
+            return [heading(say("Choose an area")), *fields]
+        text = say("Draw with the tools at the left edge of the map, which also edit and delete, or type the area.")
+        view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
+        beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
+        columns = [
+            widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
+        ]
+        return [
+            heading(say("Choose an area")),
+            row(*columns, align="flex-start") if inside else widgets.VBox([*beside, *fields]),
         ]
 
     def _bind_map(self) -> Any:
@@ -270,6 +262,8 @@ class AreaPicker(Picker):
         self.area = drawing.joined(self.area, read.area, self._ids) if add else read.area
         if read.link is not None:
             self.link = read.link
+            if read.link.product is not None:
+                self.product = read.link.product
         if zoom and self._on_map is not None:
             self._on_map.zoom_to(read.area)
 

@@ -14,7 +14,7 @@ from terrascope_nb.errors import TerrascopeError
 WIDE = {"description_width": "8em"}
 """Style of fields that stand under each other, so that they line up."""
 LONG = widgets.Layout(width="auto", flex="1 1 20em", max_width="60em")
-"""Layout of a field that takes the room there is."""
+"""Layout of a field that takes the room there is in its row."""
 _EDGE = "var(--jp-border-color1, #bdbdbd)"
 EDGED = widgets.Layout(border=f"1px solid {_EDGE}", padding="6px 8px", margin="4px 0")
 """Layout of a part with a line around it."""
@@ -101,9 +101,9 @@ def attempt(act: Callable[[], None], message: Message) -> bool:
     return True
 
 
-def row(*children: widgets.Widget) -> widgets.HBox:
+def row(*children: widgets.Widget, align: str = "center") -> widgets.HBox:
     """Return fields beside each other, going on below where there is no room."""
-    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items="center"))
+    return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items=align))
 
 
 class Picker(widgets.VBox):  # type: ignore[misc]

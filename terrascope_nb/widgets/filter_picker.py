@@ -36,7 +36,6 @@ _PLATFORMS = {
 _SEES_CLOUD = ("sentinel-2", "sentinel-3", "proba-v", "spot-vgt", "cgls", "water", "flanders", "other")
 """Families of optical scenes; radar and yearly maps have no cloud cover."""
 _NAMES = ("max_cloud", "orbit_direction", "relative_orbit", "platform", "version", "resolution", "tile", "max_items")
-_NARROW = widgets.Layout(width="auto", flex="0 1 22em")
 
 
 class FilterPicker(Picker):
@@ -108,7 +107,7 @@ class FilterPicker(Picker):
     def _build(self) -> None:
         self.message: Message = Message()
         self.max_cloud = widgets.BoundedFloatText(
-            value=100, min=0, max=100, step=5, description=say("Most cloud, %"), layout=_NARROW, style=WIDE
+            value=100, min=0, max=100, step=5, description=say("Most cloud, %"), layout=_narrow(), style=WIDE
         )
         self.cloud_hint = hint(say("Cloud cover of the whole scene; 100 = any"))
         self.orbit_direction = widgets.Dropdown(
@@ -118,18 +117,19 @@ class FilterPicker(Picker):
                 (say("ascending"), "ascending"),
                 (say("descending"), "descending"),
             ],
-            layout=_NARROW,
+            layout=_narrow(),
             style=WIDE,
         )
         self.relative_orbit = widgets.Text(
             description=say("Relative orbits"),
             placeholder=say("any, or numbers such as 8, 51"),
-            layout=_NARROW,
+            layout=_narrow(),
             style=WIDE,
         )
         self.platform = widgets.SelectMultiple(
-            description=say("Satellites"), options=[], rows=3, layout=_NARROW, style=WIDE
+            description=say("Satellites"), options=[], rows=3, layout=_narrow(), style=WIDE
         )
+        self.platform_hint = hint(say("None marked = any; Ctrl or Shift marks several"))
         self.version = widgets.Dropdown(
             description=say("Versions"),
             options=[
@@ -140,7 +140,7 @@ class FilterPicker(Picker):
             layout=LONG,
             style=WIDE,
         )
-        self.resolution = widgets.Dropdown(description=say("Pixel size"), options=[], layout=_NARROW, style=WIDE)
+        self.resolution = widgets.Dropdown(description=say("Pixel size"), options=[], layout=_narrow(), style=WIDE)
         for field in (self.max_cloud, self.orbit_direction, self.platform, self.version, self.resolution):
             field.observe(lambda _: self._heard(self._use_fields, self.message), "value")
         on_enter(self.relative_orbit, lambda: self._heard(self._use_fields, self.message))
@@ -148,14 +148,14 @@ class FilterPicker(Picker):
         self.children = [
             heading(say("Choose filters")),
             row(self.max_cloud, self.cloud_hint),
-            self.orbit_direction,
+            row(self.orbit_direction),
             row(
                 self.relative_orbit,
                 button(say("Use these orbits"), lambda: self._heard(self._use_fields, self.message)),
             ),
-            row(self.platform, hint(say("None marked = any; Ctrl or Shift marks several"))),
-            self.resolution,
-            self.version,
+            row(self.platform, self.platform_hint),
+            row(self.resolution),
+            row(self.version),
             self.message,
             row(self.result, button(say("No filters"), lambda: setattr(self, "filters", {}))),
         ]
@@ -212,6 +212,7 @@ class FilterPicker(Picker):
             more = [] if chosen is None or str(chosen) in sizes else [str(chosen)]
             self.resolution.options = [(say("the product's own"), ""), *((one, one) for one in (*sizes, *more))]
         _show_if(self.platform, bool(self.platform.options))
+        _show_if(self.platform_hint, bool(self.platform.options))
         _show_if(self.resolution, len(self.resolution.options) > 1)
         _show_if(self.max_cloud, product is None or family in _SEES_CLOUD)
         _show_if(self.cloud_hint, product is None or family in _SEES_CLOUD)
@@ -291,6 +292,11 @@ def _several(value: Any) -> tuple[Any, ...]:
 
 def _one_or_list(values: tuple[Any, ...]) -> Any:
     return None if not values else values[0] if len(values) == 1 else list(values)
+
+
+def _narrow() -> widgets.Layout:
+    """Return a layout of its own, since some fields are hidden and others are not."""
+    return widgets.Layout(width="auto", flex="0 1 24em")
 
 
 def _show_if(field: widgets.Widget, wanted: bool) -> None:

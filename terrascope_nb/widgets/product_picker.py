@@ -12,7 +12,7 @@ import traitlets
 from terrascope_nb.products.model import Band, Product, Variant, in_language
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.settings import get_settings
-from terrascope_nb.widgets.field import LONG, WIDE, Message, Picker, heading, status
+from terrascope_nb.widgets.field import LONG, WIDE, Message, Picker, heading, row, status
 from terrascope_nb.words import language, say
 
 _STEPS = 16
@@ -74,7 +74,7 @@ class ProductPicker(Picker):
         self.list = widgets.Select(description=say("Product"), options=[], rows=8, layout=LONG, style=WIDE)
         self.list.observe(lambda change: self._heard(lambda: self._chosen(change["new"]), self.message), "value")
         self.card = widgets.HTML()
-        self.children = [heading(say("Choose a product")), self.search, self.list, self.message, self.card]
+        self.children = [heading(say("Choose a product")), row(self.search), row(self.list), self.message, self.card]
         self.observe(self._changed, "product")
         self.product = value
         self._list_them()

@@ -1,0 +1,114 @@
+"""The pickers in a real lab: drawn with the mouse, used with the keyboard, read aloud, light and dark."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+from support.notebooks import DARK, LIGHT
+
+AREA = """
+import json
+from terrascope_nb.widgets.area_picker import AreaPicker
+picker = AreaPicker()
+picker
+"""
+TOLD = "print(json.dumps([[one.id, one.geometry.bounds] for one in picker.area or ()]))"
+
+
+def _areas(notebook, cell=1):
+    notebook.run(cell)
+    return json.loads(notebook.text(cell))
+
+
+def _drag(page, start, end):
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=8)
+    page.mouse.up()
+
+
+def _draw(page, left, top, width, height):
+    page.locator(".leaflet-draw-draw-rectangle").click()
+    box = page.locator(".leaflet-container").bounding_box()
+    x, y = box["x"] + left, box["y"] + top
+    _drag(page, (x, y), (x + width, y + height))
+
+
+def _save(page):
+    page.locator(".leaflet-draw-actions a", has_text="Save").locator("visible=true").click()
+
+
+def test_draw_edit_delete_undo_leaves_exactly_one_area(lab):
+    lab.open_cells(AREA, TOLD)
+    lab.run(0)
+    page = lab.page
+    page.locator(".leaflet-draw-draw-rectangle").wait_for()
+    page.locator(".leaflet-container").scroll_into_view_if_needed()
+    _draw(page, 200, 60, 120, 80)
+    listed = page.get_by_label("Areas", exact=True).locator("option")
+    expect(listed).to_have_count(1)
+    ((first_id, drawn),) = _areas(lab)
+
+    page.locator(".leaflet-container").scroll_into_view_if_needed()
+    page.locator(".leaflet-draw-edit-edit").click()
+    handle = page.locator(".leaflet-editing-icon").first
+    box = handle.bounding_box()
+    _drag(page, (box["x"] + 4, box["y"] + 4), (box["x"] + 44, box["y"] + 34))
+    _save(page)
+    page.wait_for_timeout(500)
+    expect(listed).to_have_count(1)
+    ((edited_id, edited),) = _areas(lab)
+    assert edited_id == first_id
+    assert edited != drawn
+
+    page.locator(".leaflet-container").scroll_into_view_if_needed()
+    page.locator(".leaflet-draw-edit-remove").click()
+    page.locator("path.leaflet-interactive").first.click()
+    _save(page)
+    expect(listed).to_have_count(0)
+    assert _areas(lab) == []
+
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(listed).to_have_count(1)
+    expect(page.locator("path.leaflet-interactive")).to_have_count(1)
+    ((back_id, back),) = _areas(lab)
+    assert (back_id, back) == (first_id, pytest.approx(edited))
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_area_picker_has_no_violation(lab, theme):
+    lab.open_cells(AREA, TOLD)
+    lab.theme(theme)
+    lab.run(0)
+    page = lab.page
+    page.get_by_label("Area", exact=True).fill("31UES")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Areas", exact=True).locator("option")).to_contain_text(["31UES"])
+    page.get_by_label("Area", exact=True).fill("no such place at all")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("no such place")
+    assert lab.violations(".jp-OutputArea-output .widget-vbox") == []
+
+
+OTHERS = """
+import json
+from terrascope_nb.widgets.period_picker import PeriodPicker
+from terrascope_nb.widgets.product_picker import ProductPicker
+from terrascope_nb.widgets.filter_picker import FilterPicker
+from IPython.display import display
+when, what, how = PeriodPicker("2018-04/2018-09"), ProductPicker("s2-ndvi"), FilterPicker({"max_cloud": 30}, product="s2-ndvi")
+display(when, what, how)
+"""
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_the_other_pickers_have_no_violation(lab, theme):
+    lab.open_cells(OTHERS)
+    lab.theme(theme)
+    lab.run(0)
+    expect(lab.page.get_by_label("Most cloud, %")).to_have_value("30")
+    for number in range(3):
+        lab.page.locator(".jp-OutputArea-output").nth(number).scroll_into_view_if_needed()
+    assert lab.violations(".jp-OutputArea") == []
