@@ -277,33 +277,39 @@ class PlanTiles(_CubeSource):
 def _levels(plan: Plan, grid: PixelGrid, number: int) -> list[Level]:
     """Return the levels of a cube: the overviews of its first file where it lies on the file's pixels, and halves beyond."""
     info = _first_info(plan, number)
-    at = grid.offset_in(info.grid) if info is not None and info.grid.crs else None
     factors: list[tuple[float, float]] = [(1.0, 1.0)]
     longer = max(grid.shape)
-    deepest = _DEEPER
+    at, deepest, free = None, _DEEPER, 1.0
     if info is not None and info.grid.crs and info.levels:
         height, width = info.levels[0]
         overviews = [(height / rows, width / cols) for rows, cols in info.levels[1:]]
+        coarsest = max(map(max, overviews), default=1.0)
+        spare = math.log2(coarsest) + zoom_of(grid) - zoom_of(info.grid)
+        free = 2.0**spare  # pixels of the grid along one of the coarsest overview
+        at = grid.offset_in(info.grid)
         if at is not None:
             factors += [one for one in overviews if longer / max(one) > _SMALL / 4]
         else:
-            spare = math.log2(max(map(max, overviews), default=1.0)) + zoom_of(grid) - zoom_of(info.grid)
             deepest += max(0, math.floor(spare + 0.1))
     for _ in range(deepest):
         if longer / max(factors[-1]) <= _SMALL:
             break
         factors.append((factors[-1][0] * 2, factors[-1][1] * 2))
-    return [_level(grid, factor, at or (0, 0)) for factor in factors]
+    return [_level(grid, factor, at or (0, 0), max(factor) / free) for factor in factors]
 
 
-def _level(grid: PixelGrid, factor: tuple[float, float], at: tuple[int, int]) -> Level:
-    """Return a level whose pixels and blocks are those of the file that has the grid's first pixel at (row, column)."""
+def _level(grid: PixelGrid, factor: tuple[float, float], at: tuple[int, int], thinned: float = 1.0) -> Level:
+    """Return a level whose pixels and blocks are those of the file that has the grid's first pixel at (row, column).
+
+    ``thinned`` tells how many pixels of the files lie along one of its own.
+    """
     shape, shift = [], []
     for size, step, begin in zip(grid.shape, factor, at, strict=True):
         first = math.floor(begin / step) // _BLOCK * _BLOCK
         shift.append(begin - first * step)
         shape.append(math.ceil((begin + size) / step - 1e-9) - first)
-    return Level((shape[0], shape[1]), (_BLOCK, _BLOCK), factor, (shift[0], shift[1]))
+    cost = 1.0 if thinned < 1.5 else thinned**2
+    return Level((shape[0], shape[1]), (_BLOCK, _BLOCK), factor, (shift[0], shift[1]), cost)
 
 
 def _first_info(plan: Plan, number: int) -> FileInfo | None:

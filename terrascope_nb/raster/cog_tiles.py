@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.pyramid import PyramidSource, overview
+from terrascope_nb.raster.pyramid import Level, PyramidSource, overview
 from terrascope_nb.raster.tiling import Kind, TilePixels
 from terrascope_nb.raster.window import Reader, open_reader, own_reader
 
 _SIDE = 512
 """Pixels of the side of what is read at once, at least, where a file's blocks are smaller."""
+
+_DEEPER = 3
+"""Levels that we make below the coarsest one of a file with few overviews."""
 
 Decode = Callable[[NDArray[Any]], NDArray[Any]]
 """Stored numbers -> physical values, NaN where there is none."""
@@ -88,7 +91,9 @@ class CogTiles(PyramidSource):
         else:
             self._decodes = (decode,) * len(self.bands) if callable(decode) else tuple(decode)
         shapes = info.levels or (info.grid.shape,)
-        super().__init__(info.grid, [overview(shapes[0], shape, _block(info, shape)) for shape in shapes])
+        levels = [overview(shapes[0], shape, _block(info, shape)) for shape in shapes]
+        self._n_own = len(levels)
+        super().__init__(info.grid, [*levels, *_thinner(levels[-1])])
 
     @property
     def n_raw(self) -> int:
@@ -109,11 +114,33 @@ class CogTiles(PyramidSource):
         top, left = at[0] * shape.block[0], at[1] * shape.block[1]
         bottom, right = min(top + shape.block[0], shape.shape[0]), min(left + shape.block[1], shape.shape[1])
         with ExitStack() as stack:
-            return self._reader(self.bands[layer], stack).read(level, top, left, bottom, right)
+            reader = self._reader(self.bands[layer], stack)
+            if level < self._n_own:
+                return reader.read(level, top, left, bottom, right)
+            return self._thinned_block(reader, level, (top, left, bottom, right))
+
+    def _thinned_block(self, reader: Reader, level: int, region: tuple[int, int, int, int]) -> NDArray[Any]:
+        """Return every n-th row and column of the coarsest level that the file has, a row of its blocks at a time."""
+        own = self.levels[self._n_own - 1]
+        every = 2 ** (level - self._n_own + 1)
+        top, left, bottom, right = region
+        height, width = own.shape
+        rows = np.minimum(np.arange(top, bottom) * every + every // 2, height - 1)
+        cols = np.minimum(np.arange(left, right) * every + every // 2, width - 1)
+        thinned = np.empty((len(rows), len(cols)), dtype=self.info.dtype)
+        strip = max(own.block[0], every)
+        for number in np.unique(rows // strip):
+            here = rows // strip == number
+            begin = int(number) * strip
+            piece = reader.read(
+                self._n_own - 1, begin, int(cols[0]), min(begin + strip, height), min(int(cols[-1]) + 1, width)
+            )
+            thinned[here] = piece[(rows[here] - begin)[:, None], (cols - cols[0])[None, :]]
+        return thinned
 
     def ahead(self, time: int | None, level: int, region: tuple[int, int, int, int]) -> None:  # noqa: ARG002
         """Ask for all blocks under a region at once where they come over HTTP."""
-        if not _is_remote(self.href):
+        if not _is_remote(self.href) or level >= self._n_own:
             return
         lines, columns = self.levels[level].block
         rows, cols = self.levels[level].shape
@@ -228,6 +255,19 @@ def _block(info: FileInfo, shape: tuple[int, int]) -> tuple[int, int]:
     if cols >= shape[1]:
         return max(rows, rows * max(1, _SIDE * _SIDE // max(shape[1], 1) // rows)), shape[1]
     return rows * max(1, _SIDE // 2 // rows), cols * max(1, _SIDE // 2 // cols)
+
+
+def _thinner(own: Level) -> list[Level]:
+    """Return levels below the coarsest one that a file has: every second, fourth and eighth of its pixels."""
+    found = []
+    for n in range(1, _DEEPER + 1):
+        every = 2**n
+        if max(own.shape) * 2 // every <= _SIDE:
+            break
+        rows, cols = (-(-side // every) for side in own.shape)
+        factor = own.factor[0] * every, own.factor[1] * every
+        found.append(Level((rows, cols), (_SIDE, _SIDE), factor, cost=float(every * every)))
+    return found
 
 
 def _is_remote(href: str) -> bool:

@@ -39,8 +39,10 @@ _TOLERANCE = 1e-5
 """Largest error of the polynomial, in pixels, before every point is transformed exactly."""
 _MOST_BLOCKS = 96 * 2**20
 """Bytes of decoded blocks in memory, of all sources together."""
-_MOST_PIXELS = 4096 * 4096
+_MOST_PIXELS = 12288 * 12288
 """Pixels that one tile may make us read; a zoom that needs more is not offered."""
+_MOST_SAMPLED = 4096 * 4096
+"""Pixels that are read for a sample of the whole; beyond, some places stand for it."""
 _DEEPER = 4
 """Zooms beyond the one at which pixels of the source and of the screen are alike."""
 
@@ -60,6 +62,8 @@ class Level:
     """Full-resolution pixels along one pixel, down and across."""
     shift: tuple[float, float] = (0.0, 0.0)
     """Full-resolution pixels by which it begins before the full resolution, down and across."""
+    cost: float = 1.0
+    """Pixels of the files that are read for one of its own."""
 
     def grid(self, full: PixelGrid) -> PixelGrid:
         """Return its pixels on the ground."""
@@ -110,9 +114,10 @@ def positions(tile: PixelGrid, grid: PixelGrid) -> tuple[NDArray[np.float64], ND
     exact = _transformed(tile, grid, *along)
     inner, outer = np.s_[:_NODES, :_NODES], np.s_[_NODES:, _NODES:]
     worst = 0.0
-    for found in exact:
-        guess = test @ found[inner] @ test.T
-        worst = max(worst, float(np.max(np.abs(guess - found[outer]))))
+    with np.errstate(invalid="ignore"):
+        for found in exact:
+            guess = test @ found[inner] @ test.T
+            worst = max(worst, float(np.max(np.abs(guess - found[outer]))))
     if worst < _TOLERANCE:  # False for NaN and inf too
         across = weights.reshape(size, _NODES).T
         rows, cols = (np.matmul(weights @ found[inner], across).reshape(size, size) for found in exact)
@@ -134,7 +139,8 @@ def position_of(grid: PixelGrid, crs: str, x: Any, y: Any) -> tuple[Any, Any]:
     a, b, c, d, e, f = grid.transform
     determinant = a * e - b * d
     dx, dy = x - c, y - f
-    return (a * dy - d * dx) / determinant, (e * dx - b * dy) / determinant
+    with np.errstate(invalid="ignore"):  # a point that cannot be transformed is infinite
+        return (a * dy - d * dx) / determinant, (e * dx - b * dy) / determinant
 
 
 def _turned(cols: Any, grid: PixelGrid) -> Any:
@@ -207,6 +213,7 @@ class PyramidSource(ABC):
             raise GridError("a map needs to know where pixels lie, and this raster says no coordinate system.")
         self.grid = grid
         self.levels = tuple(levels)
+        self._n_cheap = sum(level.cost == 1.0 for level in self.levels)
         self.bounds: Bounds = lonlat_bounds_of(grid)
         self._zoom = zoom_of(grid)
         self.min_zoom = self._least_zoom()
@@ -271,8 +278,8 @@ class PyramidSource(ABC):
         level = max((n for n, side in enumerate(sides) if side >= size), default=0)
         rows, cols = self.levels[level].shape
         every = max(1, max(rows, cols) // size)
-        if rows * cols > _MOST_PIXELS:
-            return self._spots(level, time, size)
+        if rows * cols * self.levels[level].cost > _MOST_SAMPLED:
+            return self._spots(min(level, self._n_cheap - 1), time, size)
         raw = tuple(
             np.ascontiguousarray(self._gathered(n, time, level, (0, 0, rows, cols), None)[every // 2 :: every, every // 2 :: every])
             for n in range(self.n_raw)
@@ -411,10 +418,10 @@ class PyramidSource(ABC):
 
     def _least_zoom(self) -> int:
         """Return the lowest zoom at which a tile does not make us read more than we may."""
-        coarsest = self.levels[-1].shape
-        if coarsest[0] * coarsest[1] <= _MOST_PIXELS:
+        coarsest = self.levels[-1]
+        if coarsest.shape[0] * coarsest.shape[1] * coarsest.cost <= _MOST_PIXELS:
             return 0
-        zoom = zoom_of(self.levels[-1].grid(self.grid))
+        zoom = zoom_of(coarsest.grid(self.grid)) + math.log2(coarsest.cost) / 2
         return max(0, math.ceil(zoom - math.log2(math.sqrt(_MOST_PIXELS) / TILE)))
 
 
