@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     import ipyleaflet
 
 
+# The icons of the drawing tools are a dark picture, which a dark theme would put on dark ground.
+_LIGHT_TOOLS = (
+    "<style>body[data-jp-theme-light='false'] .leaflet-draw-toolbar a:not(:hover)"
+    "{background-color:var(--jp-inverse-layout-color1,#fff)}</style>"
+)
+
+
 class AreaTrait(traitlets.TraitType[Any, Any]):
     """An `Aoi` or None; anything that `terrascope_nb.area` reads becomes one."""
 

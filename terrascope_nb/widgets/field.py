@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from terrascope_nb.errors import TerrascopeError
 
-WIDE = {"description_width": "8em"}
+WIDE = {"description_width": "10em"}
 """Style of fields that stand under each other, so that they line up."""
 LONG = widgets.Layout(width="auto", flex="1 1 20em", max_width="60em")
 """Layout of a field that takes the room there is in its row."""
@@ -58,9 +58,9 @@ def status(body: str) -> str:
     return f"<div role='status' style='line-height:1.4;color:{_TEXT}'>{body}</div>"
 
 
-def heading(text: str) -> widgets.HTML:
-    """Return the title of a picker."""
-    return widgets.HTML(f"<strong style='color:{_TEXT}'>{html.escape(text)}</strong>")
+def heading(text: str, style: str = "") -> widgets.HTML:
+    """Return the title of a picker, with rules of style that hold as long as it is there."""
+    return widgets.HTML(f"{style}<strong style='color:{_TEXT}'>{html.escape(text)}</strong>")
 
 
 def hint(text: str) -> widgets.HTML:

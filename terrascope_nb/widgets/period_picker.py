@@ -109,7 +109,7 @@ class PeriodPicker(Picker):
         )
         self.quick.observe(lambda change: self._heard(lambda: self._use_quick(change["new"]), self.message), "value")
         self.days = widgets.BoundedIntText(
-            value=30, min=1, max=20000, description=say("Days up to today"), layout=_NARROW, style=WIDE
+            value=30, min=1, max=20000, description=say("Last days"), layout=_NARROW, style=WIDE
         )
         self.first = widgets.DatePicker(description=say("First day"), layout=_NARROW, style=WIDE)
         self.last = widgets.DatePicker(description=say("Last day"), layout=_NARROW, style=WIDE)

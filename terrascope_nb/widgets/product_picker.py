@@ -188,7 +188,7 @@ def _band_line(band: Band) -> str:
 
 
 def _size_text(size: float) -> str:
-    return f"{size:g} m" if size >= 1 else f"{size:.4g}° (≈ {size * 111_320:.0f} m)"
+    return f"{size:g} m" if size >= 1 else f"≈ {size * 111_320:.0f} m ({size:.4g}°)"
 
 
 def _availability(product: Product) -> list[str]:
