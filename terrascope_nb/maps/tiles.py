@@ -179,6 +179,10 @@ def render_png(pixels: TilePixels, look: Look) -> bytes:
         palette = np.concatenate([palette, np.zeros((1, 4), dtype="uint8")])
     else:
         unused = np.flatnonzero(np.bincount(index[inside], minlength=256) == 0)
+        if not len(unused):  # a colour map may have a colour twice
+            _, first, same = np.unique(palette, axis=0, return_index=True, return_inverse=True)
+            index = first.astype("uint8")[same.reshape(-1)][index]
+            unused = np.setdiff1d(np.arange(256), first)
         if not len(unused):  # every colour is needed, and nothing is a 257th
             return encode_png(paint(pixels, look))
         clear = int(unused[0])
