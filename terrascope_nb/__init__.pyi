@@ -56,11 +56,11 @@ from .services.viewer import viewer_link as viewer_link
 from .settings import get_settings as get_settings
 from .settings import options as options
 from .settings import set_options as set_options
-from .widgets.map import Map as Map
-from .widgets.raster_layer import RasterLayer as RasterLayer
 from .widgets.area_picker import AreaPicker as AreaPicker
 from .widgets.filter_picker import FilterPicker as FilterPicker
+from .widgets.map import Map as Map
 from .widgets.period_picker import PeriodPicker as PeriodPicker
 from .widgets.product_picker import ProductPicker as ProductPicker
+from .widgets.raster_layer import RasterLayer as RasterLayer
 
 __version__: str
