@@ -1,3 +1,4 @@
 import { mapPlugin } from './plugins/map';
+import { savedPlugin } from './plugins/saved';
 
-export default [mapPlugin];
+export default [mapPlugin, savedPlugin];

@@ -1,1 +1,2 @@
 import './map.css';
+import './saved.css';

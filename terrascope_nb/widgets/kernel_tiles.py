@@ -87,6 +87,12 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
             with stand_in.hold_sync():
                 stand_in.bounds, stand_in.url = corners, url
 
+    def take_still(self) -> None:
+        """Keep for a saved notebook the picture that stood in so far."""
+        if self._stand_in is not None and self._stand_in.url != _EMPTY:
+            with self.hold_sync():
+                self.still_bounds, self.still_url = self._stand_in.bounds, self._stand_in.url
+
     def repaint(self) -> None:
         """Have every tile on the map painted again; the old ones stay until the new ones are there."""
         self._channel.cancel()
@@ -96,6 +102,17 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
     def tiles_under_way(self) -> int:
         """Tiles that the map waits for."""
         return self._channel.under_way
+
+    def describe(self) -> str:
+        """Return what the layer shows, in words."""
+        return self.name + ("" if self.visible else f" ({say('hidden')})")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.describe()}>"
+
+    def _repr_mimebundle_(self, **_options: Any) -> dict[str, str]:
+        # A layer is seen on a map; alone in a cell it has nothing to draw on.
+        return {"text/plain": repr(self)}
 
     def close(self) -> None:
         """Stop painting and leave the map."""

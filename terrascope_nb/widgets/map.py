@@ -6,7 +6,7 @@ import base64
 import html
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
 import ipywidgets
@@ -23,6 +23,9 @@ from terrascope_nb.widgets.picture import Still, bounds_of_view, compose, descri
 from terrascope_nb.widgets.raster_layer import BasemapLayer, RasterLayer
 from terrascope_nb.widgets.tile_channel import painters, reason_of
 from terrascope_nb.words import say
+
+if TYPE_CHECKING:
+    from terrascope_nb.widgets.tools.toolbox import Toolbox
 
 __all__ = ["Map"]
 
@@ -59,6 +62,8 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         such as ``"OpenStreetMap.Mapnik"``.
     height : str
         As CSS has it.
+    tools : bool
+        Put the looking tools in the upper right corner; ``m.tools`` has them in any case.
     **traits
         Other traits of `ipyleaflet.Map`, such as ``scroll_wheel_zoom``.
 
@@ -92,8 +97,10 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         area: AoiLike | None = None,
         basemap: Any = "offline",
         height: str = "500px",
+        tools: bool = False,
         **traits: Any,
     ) -> None:
+        self._tools: Toolbox | None = None
         self._notes: dict[str, str] = {}
         self._stills_lock = threading.Lock()
         self._stills_wanted = False
@@ -112,6 +119,8 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             self.layers = ()
         self._home = list(self.center), self.zoom
         self._add_controls()
+        if tools:
+            super().add(ipyleaflet.WidgetControl(widget=self.tools, position="topright", max_width=520))
         self._front.observe(self._on_front_end, names=["present", "trouble"])
         self._on_front_end(None)
 
@@ -177,8 +186,18 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
                 source.bounds, (_WIDTH, _height_of(self.layout)), most=source.max_zoom
             )
             self._home = list(self.center), self.zoom
+        layer.made_of = what
         super().add(layer, index)
         return layer
+
+    @property
+    def tools(self) -> Toolbox:
+        """The looking tools: ``m.tools.time_slider()``, ``m.tools.compare()`` …; shown itself, a row of buttons."""
+        if self._tools is None:
+            from terrascope_nb.widgets.tools.toolbox import Toolbox  # loads pandas and dask, not needed for a map
+
+            self._tools = Toolbox(self)
+        return self._tools
 
     @property
     def rasters(self) -> tuple[RasterLayer, ...]:
@@ -280,6 +299,9 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         self._tell("front_end", self._front.trouble)
         if self._front.present:
             self.send_state("layers")
+            for layer in self.layers:
+                if isinstance(layer, KernelTiles):
+                    layer.take_still()
 
     @observe("layers")
     def _on_layers(self, _change: Any) -> None:

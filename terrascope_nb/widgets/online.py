@@ -40,21 +40,21 @@ class OnlineBasemap(ipyleaflet.TileLayer):  # type: ignore[misc]
         self, choice: str | xyzservices.TileProvider, on_failure: Callable[[OnlineBasemap], None] = lambda _: None
     ) -> None:
         provider = provider_of(choice) if isinstance(choice, str) else choice
-        self._traits = {
+        self._choices = {
             "url": provider.build_url(), "name": str(provider.name), "base": True,
             "attribution": str(provider.get("html_attribution") or provider.get("attribution") or ""),
             "max_zoom": int(provider.get("max_zoom", 18)),
         }  # fmt: skip
         self._on_failure: Callable[[OnlineBasemap], None] | None = on_failure
         self._stand_in: ipyleaflet.TileLayer | None = None
-        super().__init__(**self._traits)
+        super().__init__(**self._choices)
         self.on_msg(self._on_message)
 
     @property
     def stand_in(self) -> ipyleaflet.TileLayer:
         """The same as an ordinary layer, for where our extension is not there."""
         if self._stand_in is None:
-            self._stand_in = ipyleaflet.TileLayer(**self._traits)
+            self._stand_in = ipyleaflet.TileLayer(**self._choices)
         return self._stand_in
 
     def _on_message(self, _widget: Any, content: Mapping[str, Any], _buffers: Any) -> None:

@@ -7,12 +7,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image, ImageDraw
 
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.kernel_tiles import KernelTiles
-from terrascope_nb.widgets.raster_layer import RasterLayer
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -110,32 +108,9 @@ def describe_map(shown: Map) -> str:
 
 
 def _describe_layer(layer: Any) -> str:
-    if not isinstance(layer, RasterLayer):
-        return f"{layer.name or type(layer).__name__}" + ("" if _seen(layer) else f" ({say('hidden')})")
-    look = layer.look
-    parts = [layer.name]
-    if layer.time is not None:
-        day = np.datetime_as_string(layer.time.astype("datetime64[s]"), unit="m").replace("T", " ")
-        parts.append(say("{day} UTC, date {number} of {count}", day=day, number=layer.time_index % len(layer.times) + 1,
-                         count=len(layer.times)))  # fmt: skip
-    if look.classes is not None:
-        parts.append(say("{count} classes", count=len(look.classes.names)))
-    elif look.kind == "rgb":
-        parts.append(say("colours from {bands}", bands=", ".join(look.bands)))
-    else:
-        parts.append(say("{label}: {low} to {high}, colours {cmap}", label=look.label, low=_number(look.vmin),
-                         high=_number(look.vmax), cmap=look.cmap))  # fmt: skip
-    if layer.opacity < 1:
-        parts.append(say("opacity {percent} %", percent=round(100 * layer.opacity)))
-    if not layer.visible:
-        parts.append(say("hidden"))
-    if layer.error:
-        parts.append(layer.error)
-    return ", ".join(parts)
-
-
-def _number(end: Any) -> str:
-    return f"{end:.4g}" if np.ndim(end) == 0 else ", ".join(f"{one:.4g}" for one in end)
+    if isinstance(layer, KernelTiles):
+        return layer.describe()
+    return f"{layer.name or type(layer).__name__}" + ("" if _seen(layer) else f" ({say('hidden')})")
 
 
 def _seen(layer: Any) -> bool:

@@ -41,6 +41,8 @@ class RasterLayer(KernelTiles):
     ----------
     source : TileSource
     painter : TilePainter
+    made_of : Any
+        What the map was given to draw.
     """
 
     time_index = CInt(-1, help="Which of `times` is shown; negative counts from the end.")
@@ -59,6 +61,7 @@ class RasterLayer(KernelTiles):
         **traits: Any,
     ) -> None:
         self.source = source
+        self.made_of: Any = None
         index = time_index_of(source, time)
         look = look_of(source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=index)
         self.painter = TilePainter(source, look, cache_mb=cache_mb)
@@ -100,7 +103,7 @@ class RasterLayer(KernelTiles):
 
     def set_look(
         self, *, cmap: Any = None, vmin: Any = None, vmax: Any = None, percentiles: tuple[float, float] | None = None
-    ) -> Look:
+    ) -> None:
         """Paint with other colours or ends, from the pixels that were read already.
 
         Parameters
@@ -109,10 +112,6 @@ class RasterLayer(KernelTiles):
         vmin, vmax : float, or three for a colour picture, optional
         percentiles : (low, high), optional
             0-100, of the time that is shown.
-
-        Returns
-        -------
-        Look
 
         Raises
         ------
@@ -126,7 +125,6 @@ class RasterLayer(KernelTiles):
         self.painter.set_look(look)
         self.set_trait("cmap", look.cmap if look.kind == "measurement" else "")
         self.repaint()
-        return look
 
     def value_at(self, lon: float, lat: float) -> PixelValue:
         """Return what the file's own pixel at a place holds, at the time that is shown."""
@@ -161,6 +159,30 @@ class RasterLayer(KernelTiles):
             return None
         share = max(_span(part)) / max(_span(bounds))
         return self.painter.overlay(part, max(int(size * share * 0.999), 1), self._index)
+
+    def describe(self) -> str:
+        """Return what the layer shows, in words: name, date, classes or range of the colours."""
+        look, parts = self.look, [self.name]
+        if self.time is not None:
+            day = np.datetime_as_string(self.time.astype("datetime64[s]"), unit="m").replace("T", " ")
+            number, count = self.time_index % len(self.times) + 1, len(self.times)
+            parts.append(say("{day} UTC, date {number} of {count}", day=day, number=number, count=count))
+        if look.classes is not None:
+            parts.append(say("{count} classes", count=len(look.classes.names)))
+        elif look.kind == "rgb":
+            parts.append(say("colours from {bands}", bands=", ".join(look.bands)))
+        else:
+            low, high = f"{look.vmin:.4g}", f"{look.vmax:.4g}"
+            parts.append(
+                say("{label}: {low} to {high}, colours {cmap}", label=look.label, low=low, high=high, cmap=look.cmap)
+            )
+        if self.opacity < 1:
+            parts.append(say("opacity {percent} %", percent=round(100 * self.opacity)))
+        if not self.visible:
+            parts.append(say("hidden"))
+        if self.error:
+            parts.append(self.error)
+        return ", ".join(parts)
 
     @observe("time_index")
     def _on_time(self, change: Any) -> None:

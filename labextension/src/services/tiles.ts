@@ -100,7 +100,7 @@ export class TileClient {
     }
     this._cancelled.push(id);
     this._sendCancelled();
-    if (!this._pinged) {
+    if (!this._pinged && this.live) {
       this._pinged = Date.now();
       this._model.send({ msg: 'ping' }, {});
     }
@@ -121,10 +121,10 @@ export class TileClient {
   }
 
   private _sendCancelled(): void {
-    if (this._cancelled.length) {
+    if (this._cancelled.length && this.live) {
       this._model.send({ msg: 'cancel', ids: this._cancelled }, {});
-      this._cancelled = [];
     }
+    this._cancelled = [];
   }
 
   private _forget(id: string): IPending | undefined {

@@ -26,7 +26,9 @@ export class MapState {
     this._rows = document.createElement('div');
     this._node.append(this._rows, this._spoken);
     L.DomEvent.disableClickPropagation(this._node);
-    map.getContainer().appendChild(this._node);
+    const container = map.getContainer();
+    container.classList.add('tnb-Map');
+    container.appendChild(this._node);
   }
 
   set(key: string, state: ILayerState): void {

@@ -12,6 +12,8 @@ interface ITile {
   address: ITileAddress;
   request: string;
   failed: boolean;
+  /** Not asked for yet, since the layer is hidden. */
+  deferred: boolean;
   done: ((error: any, tile: HTMLElement) => void) | null;
 }
 
@@ -52,6 +54,7 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
     this.listenTo(this.model, 'change:bounds change:max_native_zoom', () => this.obj.redraw());
     this.listenTo(this.model, 'change:still_url', () => this._showStill());
     this.listenTo(this.model, 'change:opacity change:visible', () => this._fadeStill());
+    this.listenTo(this.model, 'change:visible', () => this._askDeferred());
     this.listenTo(this.model, 'comm_live_update', () => {
       this._showStill();
       this._tell();
@@ -59,6 +62,13 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
         this._repaint();
       }
     });
+  }
+
+  /** Leaflet's events come without a kernel, too. */
+  send(content: any, buffers?: ArrayBuffer[] | ArrayBufferView[]): void {
+    if (this.model.tiles.live) {
+      super.send(content, buffers);
+    }
   }
 
   remove(): void {
@@ -70,7 +80,7 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
   private _create(address: ITileAddress, done: (error: any, tile: HTMLElement) => void): HTMLElement {
     const el = document.createElement('div');
     el.className = 'tnb-Tile';
-    const tile: ITile = { el, image: null, address: { ...address }, request: '', failed: false, done };
+    const tile: ITile = { el, image: null, address: { ...address }, request: '', failed: false, deferred: false, done };
     this._tiles.set(el, tile);
     this._ask(tile);
     return el;
@@ -80,7 +90,8 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
     if (tile.request) {
       this.model.tiles.cancel(tile.request);
     }
-    if (!this.model.tiles.live) {
+    tile.deferred = !this.model.get('visible');
+    if (!this.model.tiles.live || tile.deferred) {
       this._finish(tile);
       return;
     }
@@ -158,6 +169,15 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
   private _retry(): void {
     this._tiles.forEach(tile => {
       if (tile.failed) {
+        this._ask(tile);
+      }
+    });
+    this._tell();
+  }
+
+  private _askDeferred(): void {
+    this._tiles.forEach(tile => {
+      if (tile.deferred) {
         this._ask(tile);
       }
     });
