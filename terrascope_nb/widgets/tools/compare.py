@@ -1,0 +1,222 @@
+"""`Compare`: two dates or two products side by side under a bar, or faded into each other, with one stretch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import traitlets
+
+from terrascope_nb.errors import CubeError
+from terrascope_nb.widgets.field import WIDE, row
+from terrascope_nb.widgets.handshake import front_end
+from terrascope_nb.widgets.raster_layer import RasterLayer, time_index_of
+from terrascope_nb.widgets.tools.swipe_control import SwipeControl
+from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
+from terrascope_nb.words import say
+
+if TYPE_CHECKING:
+    from terrascope_nb.widgets.map import Map
+
+
+class Compare(Tool):
+    """Compare two dates of a layer, or two layers.
+
+    Parameters
+    ----------
+    shown : Map
+    left : LayerLike
+        The layer on top by default.
+    right : LayerLike
+        Another layer; without it, another date of ``left``.
+    dates : (date or index, date or index), optional
+        What is shown to the left and to the right; the first and the last by default when one layer is compared.
+    way : {"swipe", "fade"}
+        A bar on the map, or the right one faded over the left. Without our JupyterLab extension it is always "fade".
+    share : float
+        How much of the left one is seen, 0 to 1.
+
+    Attributes
+    ----------
+    way, share
+        Traits; setting them moves the comparison.
+    left, right : RasterLayer
+
+    Notes
+    -----
+    Both are drawn with one stretch when they are measurements of the same unit: a change of colours or ends of the left
+    one is that of the right one as well, so that equal colours are equal values.
+
+    Raises
+    ------
+    CubeError
+        One layer that has a single date is compared with itself.
+    """
+
+    way = traitlets.Enum(("swipe", "fade"), "swipe")
+    share = traitlets.Float(0.5)
+
+    def __init__(
+        self,
+        shown: Map,
+        left: LayerLike = None,
+        right: LayerLike = None,
+        *,
+        dates: tuple[Any, Any] | None = None,
+        way: str = "swipe",
+        share: float = 0.5,
+    ) -> None:
+        self.left = layer_of(shown, left)
+        self._made = right is None
+        self.right = _twin_of(self.left) if right is None else layer_of(shown, right)
+        if self.right is self.left:
+            raise CubeError(
+                f"{self.left.name} is on both sides; name another layer for the right side, or say dates=…."
+            )
+        self.one_stretch = _comparable(self.left, self.right)
+        self._control: SwipeControl | None = None
+        self._before = self.right.opacity
+        self.left_date, self.right_date = (_date_field(one, text) for one, text in self._sides())
+        self.ways = widgets.ToggleButtons(
+            options=[(say("Swipe"), "swipe"), (say("Fade"), "fade")], description=say("Way"), style=WIDE
+        )
+        self.slider = widgets.FloatSlider(
+            min=0, max=1, step=0.01, readout_format=".0%", description=say("Left share"), style=WIDE,
+            layout=widgets.Layout(width="auto", min_width="20em", max_width="40em"),
+        )  # fmt: skip
+        dates_row = [one for one in (self.left_date, self.right_date) if one is not None]
+        super().__init__(shown, say("Compare"), [*([row(*dates_row)] if dates_row else []), self.ways, self.slider])
+        self._set_dates(dates if dates is not None else (0, -1) if self._made else None)
+        if self._made:
+            shown.add(self.right, _above(shown, self.left))
+        self._share_look()
+        for trait in ("cmap", "revision"):
+            self.follow(self.left, self._share_look, [trait])
+        self.way, self.share = way, share
+        widgets.link((self, "way"), (self.ways, "value"))
+        widgets.link((self, "share"), (self.slider, "value"))
+        self._show_dates()
+        self.follow(self.left, self._on_layer, ["time_index", "name"])
+        self.follow(self.right, self._on_layer, ["time_index", "name"])
+        self.follow(shown, self._on_layers, ["layers"])
+        self._apply()
+        self.follow(front_end(), self._apply, ["present"])
+        self.when_closed(self._leave)
+
+    def code(self) -> str:
+        """Return the call that compares so again."""
+        dates = tuple(one.time for one in (self.left, self.right))
+        has_dates = all(one is not None for one in dates)
+        right = None if self._made else self.right.name
+        options = {"way": self.way if self.way != "swipe" else None, "share": round(self.share, 3)}
+        names = [self.left.name] if right is None else [self.left.name, right]
+        return self.call("compare", *names, dates=dates if has_dates else None, **options)
+
+    def describe(self) -> str:
+        """Return what is left and right as text."""
+        left, right = (f"{one.name}{f' {_date_of(one)}' if one.times else ''}" for one in (self.left, self.right))
+        told = say("{title}: left {left}, right {right}", title=self.title, left=left, right=right)
+        if not self.one_stretch:
+            told += ". " + say("Their units differ, so each keeps its own colours.")
+        return told
+
+    def _sides(self) -> tuple[tuple[RasterLayer, str], tuple[RasterLayer, str]]:
+        return (self.left, say("Left")), (self.right, say("Right"))
+
+    def _set_dates(self, dates: tuple[Any, Any] | None) -> None:
+        for layer, date in zip((self.left, self.right), dates or (), strict=False):
+            index = time_index_of(layer.source, date)
+            if index is not None:
+                layer.time_index = index
+
+    def _show_dates(self) -> None:
+        for layer, field in ((self.left, self.left_date), (self.right, self.right_date)):
+            if field is not None:
+                field.value = layer.time_index % len(layer.times)
+                widgets.link((field, "value"), (layer, "time_index"))
+
+    def _share_look(self, _: Any = None) -> None:
+        if self.one_stretch and self.right.look != self.left.look:
+            look = self.left.look
+            self.right.painter.set_look(look)
+            self.right.set_trait("cmap", self.left.cmap)
+            self.right.repaint()
+
+    def _on_layer(self, _: Any) -> None:
+        self.message.news([self.describe()])
+        self._code_changed()
+
+    def _on_layers(self, _: Any) -> None:
+        if self.left not in self.map.layers or self.right not in self.map.layers:
+            self._drop_control()
+            self.message.news([say("One of the two layers has left the map; compare anew.")])
+
+    @traitlets.validate("share")
+    def _within(self, proposal: Any) -> float:
+        return min(max(float(proposal["value"]), 0.0), 1.0)
+
+    @traitlets.observe("way", "share")
+    def _on_change(self, _: Any) -> None:
+        if self.children:
+            self._apply()
+
+    def _apply(self, _: Any = None) -> None:
+        swipes = self.way == "swipe" and front_end().present
+        if swipes and self._control is None:
+            self.right.opacity = self._before
+            self._control = SwipeControl(left=[self.left], right=[self.right], share=self.share)
+            self._control.observe(lambda change: self.set_trait("share", change["new"]), "share")
+            self.map.add(self._control)
+        if not swipes:
+            self._drop_control()
+            self.right.opacity = self._before * (1 - self.share)
+        if self._control is not None:
+            self._control.share = self.share
+        self.message.news([self.describe()])
+        self._code_changed()
+
+    def _drop_control(self) -> None:
+        if self._control is not None:
+            control, self._control = self._control, None
+            if control in self.map.controls:
+                self.map.remove(control)
+            control.close()
+
+    def _leave(self) -> None:
+        self._drop_control()
+        self.right.opacity = self._before
+        if self._made and self.right in self.map.layers:
+            self.map.remove(self.right)
+            self.right.close()
+
+
+def _twin_of(layer: RasterLayer) -> RasterLayer:
+    """Return a second layer of the same source, drawn the same way."""
+    if len(layer.times) < 2:
+        raise CubeError(f"{layer.name} has no two dates to compare; name another layer: m.tools.compare(left, right).")
+    look = layer.look
+    fixed: dict[str, Any] = {} if look.kind == "classes" else {"vmin": look.vmin, "vmax": look.vmax}
+    twin = RasterLayer(layer.source, opacity=layer.opacity, name=say("{layer}, right", layer=layer.name), **fixed)
+    twin.painter.set_look(look)
+    return twin
+
+
+def _comparable(left: RasterLayer, right: RasterLayer) -> bool:
+    return (left.look.kind, left.source.units, left.look.decibel) == (
+        right.look.kind, right.source.units, right.look.decibel,
+    ) and (left.look.kind != "classes" or left.look.classes == right.look.classes)  # fmt: skip
+
+
+def _above(shown: Map, layer: RasterLayer) -> int:
+    return list(shown.layers).index(layer) + 1
+
+
+def _date_of(layer: RasterLayer) -> str:
+    return day_texts(layer.times)[layer.time_index % len(layer.times)]
+
+
+def _date_field(layer: RasterLayer, text: str) -> widgets.Dropdown | None:
+    if not layer.times:
+        return None
+    options = [(day, number) for number, day in enumerate(day_texts(layer.times))]
+    return widgets.Dropdown(options=options, description=text, style=WIDE)

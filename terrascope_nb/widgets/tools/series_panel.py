@@ -1,0 +1,281 @@
+"""`SeriesPanel`: a click or a polygon on the map becomes a time series: a picture, a table, a CSV file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from typing import TYPE_CHECKING, Any
+
+import ipyleaflet
+import ipywidgets as widgets
+import pandas as pd
+import traitlets
+import xarray as xr
+
+from terrascope_nb.catalogue.snippet import area_code, literal
+from terrascope_nb.cube.reduce import time_series
+from terrascope_nb.errors import CubeError, TerrascopeError
+from terrascope_nb.extent.aoi import Aoi
+from terrascope_nb.extent.aoi import area as to_area
+from terrascope_nb.widgets.background import Worker, heard
+from terrascope_nb.widgets.field import LONG, WIDE, button, on_enter, row
+from terrascope_nb.widgets.tools.clicks import Clicks
+from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of
+from terrascope_nb.words import say
+
+if TYPE_CHECKING:
+    from terrascope_nb.widgets.background import Cancel
+    from terrascope_nb.widgets.map import Map
+
+_SHAPE = {"shapeOptions": {"color": "#d00000", "weight": 2, "fillOpacity": 0.05}}
+
+
+class SeriesPanel(Tool):
+    """Ask a layer for its values over time: of the pixel under a click, or mean and spread of a polygon.
+
+    Parameters
+    ----------
+    shown : Map
+    layer : LayerLike
+        The layer on top by default.
+    cube : xarray.DataArray or xarray.Dataset, optional
+        What is asked; without it, what the layer was made from.
+    area : AoiLike, optional
+        Ask this at once, and wait for it.
+    draw : bool
+        Put tools to draw a polygon or rectangle on the map.
+
+    Attributes
+    ----------
+    area : Aoi or None
+        What was asked last.
+    table : pandas.DataFrame or None
+        A trait: the answer, as `time_series` gives it.
+
+    Raises
+    ------
+    CubeError
+        The layer has no cube with dates behind it, and none is given.
+    """
+
+    table = traitlets.Any(None)
+
+    def __init__(
+        self, shown: Map, layer: LayerLike = None, *, cube: Any = None, area: Any = None, draw: bool = True
+    ) -> None:
+        self.layer = layer_of(shown, layer)
+        self._given = cube is not None
+        self.cube = _cube_of(self.layer, cube)
+        self.area: Aoi | None = None
+        self._worker: Worker[tuple[pd.DataFrame, list[str]]] = Worker("series")
+        self._outline: ipyleaflet.GeoJSON | None = None
+        self.typed = widgets.Text(
+            description=say("Area"), placeholder=say("Place, bbox, WKT or POINT(4.35 50.85)"), style=WIDE, layout=LONG
+        )
+        self.picture, self.numbers = widgets.HTML(), widgets.HTML()
+        self.clicks = Clicks(shown, lambda lon, lat: self.ask((lon, lat), wait=False))
+        ask = button(say("Show the series"), self._ask_typed, primary=True)
+        super().__init__(
+            shown,
+            say("Series: {layer}", layer=self.layer.name),
+            [self.clicks.toggle, row(self.typed, ask), self.picture, self.numbers],
+        )
+        on_enter(self.typed, self._ask_typed)
+        self.when_closed(self.clicks.close)
+        self.when_closed(self._remove_outline)
+        self.when_closed(self._worker.cancel)
+        if draw:
+            self._add_drawing()
+        if area is not None:
+            self.ask(area)
+
+    def ask(self, what: Any, *, wait: bool = True) -> pd.DataFrame | None:
+        """Ask for the series of an area.
+
+        Parameters
+        ----------
+        what : AoiLike, or (lon, lat)
+            A place is the pixel that holds it.
+        wait : bool
+            False: return at once; the table comes when it is there.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            The table, when it was waited for and could be made.
+        """
+        try:
+            asked = _point(*what) if isinstance(what, tuple) and len(what) == 2 else to_area(what)
+        except TerrascopeError as error:
+            self.message.error(error.message)
+            if wait:
+                raise
+            return None
+        self.area = asked
+        self._draw_outline(asked)
+        self.message.news([say("Reading {count} dates …", count=int(self.cube.sizes.get("time", 1)))])
+        if not wait:
+            self._worker.start(lambda cancel: self._read(asked, cancel), self._show, self._fail)
+            return None
+        self._worker.cancel()
+        try:
+            self._show(self._read(asked))
+        except TerrascopeError as error:
+            self._fail(error)
+            raise
+        return self.table  # type: ignore[no-any-return]
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for an answer that is under way; False when it did not come in time."""
+        return self._worker.wait(seconds)
+
+    def code(self) -> str:
+        """Return the call that shows this series."""
+        what = "" if self.area is None else f", area={_area_text(self.area)}"
+        return f"{name_of(self.map)}.tools.series({literal(self.layer.name)}{what})"
+
+    def describe(self) -> str:
+        """Return the series as text."""
+        if self.table is None:
+            return say("{title}: nothing asked yet", title=self.title)
+        return f"{self.title}\n{self.table.to_string(index=False, max_rows=30)}"
+
+    @property
+    def csv(self) -> str:
+        """The table as CSV."""
+        return "" if self.table is None else str(self.table.to_csv(index=False))
+
+    def _read(self, asked: Aoi, cancel: Cancel | None = None) -> tuple[pd.DataFrame, list[str]]:
+        with heard() as warned:
+            table = time_series(self.cube, asked)
+        if cancel is not None:
+            cancel.check()
+        # A point is the pixel under it: that it holds no centre is what was asked, not news.
+        return table, [] if asked.kind == "point" else warned
+
+    def _show(self, answer: tuple[pd.DataFrame, list[str]]) -> None:
+        self.table, warned = answer
+        valid = int((self.table["count"] > 0).sum())
+        if not valid:
+            self.picture.value = ""
+            self.message.news([say("There is no valid value here on any date."), *warned])
+        else:
+            self.picture.value = _picture_html(self.table, self.title)
+            self.message.news(
+                [say("{valid} of {count} dates have a value.", valid=valid, count=len(self.table)), *warned]
+            )
+        self.numbers.value = _numbers_html(self.table, self.csv, self.layer.name)
+        self._code_changed()
+
+    def _fail(self, error: Exception) -> None:
+        self.picture.value = self.numbers.value = ""
+        self.message.error(getattr(error, "message", "") or f"{type(error).__name__}: {error}")
+
+    def _ask_typed(self) -> None:
+        if self.typed.value.strip():
+            self.ask(self.typed.value.strip(), wait=False)
+
+    def _add_drawing(self) -> None:
+        self.drawing = ipyleaflet.DrawControl(
+            polygon=_SHAPE,
+            rectangle=_SHAPE,
+            polyline={},
+            circlemarker={},
+            circle={},
+            marker={},
+            edit=False,
+            remove=False,
+        )
+
+        def drawn(_control: Any, action: str, geo_json: dict[str, Any]) -> None:
+            if action == "created":
+                self.drawing.clear()
+                self.ask(geo_json["geometry"], wait=False)
+
+        self.drawing.on_draw(drawn)
+        self.map.add(self.drawing)
+        self.when_closed(lambda: self.map.remove(self.drawing))
+
+    def _draw_outline(self, asked: Aoi) -> None:
+        self._remove_outline()
+        self._outline = ipyleaflet.GeoJSON(
+            data=asked.to_geojson(), name=say("Asked area"),
+            style={"color": "#d00000", "weight": 2, "fillOpacity": 0.05},
+            point_style={"radius": 5, "color": "#ffffff", "fillColor": "#d00000", "fillOpacity": 0.9, "weight": 2},
+        )  # fmt: skip
+        self.map.add(self._outline)
+
+    def _remove_outline(self) -> None:
+        if self._outline is not None and self._outline in self.map.layers:
+            self.map.remove(self._outline)
+        self._outline = None
+
+
+def _cube_of(layer: Any, cube: Any) -> Any:
+    found = cube if cube is not None else getattr(layer, "made_of", None)
+    if not isinstance(found, xr.DataArray | xr.Dataset):
+        raise CubeError(
+            f"a series of {layer.name} needs the cube it was made from; this layer was made from a file or a service. "
+            "Load a cube with ts.load(items, …) and add a variable of it, or say cube=…."
+        )
+    if "time" not in found.coords:
+        raise CubeError(f"{layer.name} has no dates, so there is no series to show.")
+    if isinstance(found, xr.Dataset) and layer.source.kind == "rgb":
+        names = [name for name in layer.source.layer_names if name in found.data_vars]
+        return found[names] if names else found
+    return found
+
+
+def _point(lon: float, lat: float) -> Aoi:
+    return to_area(f"POINT ({lon:.7f} {lat:.7f})")
+
+
+def _area_text(asked: Aoi) -> str:
+    if asked.kind == "point":
+        lon, lat, _, _ = asked.bbox
+        return f'"POINT ({lon:.6f} {lat:.6f})"'
+    return area_code(asked)
+
+
+def _picture_html(table: pd.DataFrame, title: str) -> str:
+    from terrascope_nb.maps.series_figure import plot_series  # matplotlib loads when the first series is drawn
+
+    buffer = io.BytesIO()
+    plot_series(table).savefig(buffer, format="png", dpi=110)
+    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
+    told = html.escape(f"{title}. {_summary(table)}", quote=True)
+    return f"<img alt='{told}' style='max-width:100%;background:#ffffff' src='data:image/png;base64,{picture}'>"
+
+
+def _summary(table: pd.DataFrame) -> str:
+    seen = table[table["count"] > 0]
+    return say("{count} dates with a value, mean from {low} to {high}", count=len(seen),
+               low=f"{seen['mean'].min():.4g}", high=f"{seen['mean'].max():.4g}")  # fmt: skip
+
+
+def _numbers_html(table: pd.DataFrame, csv: str, name: str) -> str:
+    data = base64.b64encode(csv.encode("utf-8")).decode("ascii")
+    columns = ["time", "variable", "mean", "std", "count", "valid_percent"]
+    head = "".join(f"<th scope='col' style='padding:0 8px;text-align:left'>{one}</th>" for one in columns)
+    rows = "".join(
+        "<tr>" + "".join(f"<td style='padding:0 8px'>{_cell(value)}</td>" for value in row) + "</tr>"
+        for row in table[columns].itertuples(index=False)
+    )
+    label = html.escape(say("Table of the series"), quote=True)
+    file = html.escape(f"{name}_series.csv", quote=True)
+    return (
+        "<div style='color:var(--jp-ui-font-color1, #212121);line-height:1.4'>"
+        f"<a download='{file}' href='data:text/csv;base64,{data}' style='color:var(--jp-content-link-color, #1565c0);"
+        f"text-decoration:underline'>{html.escape(say('Save as CSV'))}</a>"
+        f"<div tabindex='0' role='region' aria-label='{label}' style='max-height:160px;overflow:auto'>"
+        f"<table style='border-collapse:collapse'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>"
+    )
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, float):
+        return "–" if value != value else f"{value:.4g}"  # noqa: PLR0124 - NaN
+    return html.escape(str(value))
