@@ -21,6 +21,11 @@ def size_text(n_bytes: float) -> str:
     return f"{n_bytes / 1e3:.3g} kB"
 
 
+def fits(n_bytes: int, available: int) -> bool:
+    """Tell whether a result leaves room for the work on it."""
+    return n_bytes <= _SHARE * available
+
+
 def check_budget(n_bytes: int, what: str, *, resolution: float, unit: str = "") -> None:
     """Refuse what does not fit in memory, before anything is read.
 
@@ -30,7 +35,7 @@ def check_budget(n_bytes: int, what: str, *, resolution: float, unit: str = "") 
         ``needed`` and ``available`` are attributes, in bytes; the message gives three ways out.
     """
     available = available_memory()
-    if n_bytes <= _SHARE * available:
+    if fits(n_bytes, available):
         return
     raise MemoryBudgetError(
         f"{what} needs {size_text(n_bytes)} of memory, but {size_text(available)} is available here. Ways out: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import time
@@ -209,7 +210,7 @@ class Availability(anywidget.AnyWidget):
             from terrascope_nb.widgets.calendar_picture import calendar_png  # Pillow: only when somebody looks
 
             data["text/plain"] = self.describe()
-            data["image/png"] = calendar_png(self.marks, self.dropped)
+            data["image/png"] = base64.b64encode(calendar_png(self.marks, self.dropped)).decode("ascii")
         return bundle
 
     def close(self) -> None:
@@ -251,7 +252,7 @@ def _quicklook(members: Iterable[Any]) -> tuple[bytes, str]:
 
     several = list(members)
     found = preview(several[0], size=_QUICKLOOK)
-    picture = Image.fromarray(found.to_rgba(), "RGBA")
+    picture = Image.fromarray(found.to_rgba())
     picture.thumbnail((_QUICKLOOK, _QUICKLOOK))
     out = io.BytesIO()
     picture.save(out, "PNG")

@@ -70,14 +70,13 @@ class Worker(Generic[Made]):
         def run() -> None:
             try:
                 result = work(cancel)
+                if self._is_current(cancel):
+                    done(result)
             except CancelledError:
                 return
             except Exception as error:  # noqa: BLE001 - whatever went wrong is shown where the work was asked for
                 if self._is_current(cancel):
                     failed(error)
-                return
-            if self._is_current(cancel):
-                done(result)
 
         # The context carries the cell that asked, so that what the thread shows appears there.
         context = contextvars.copy_context()

@@ -48,3 +48,16 @@ def calendar_png(marks: Sequence[DateMark], dropped: Collection[str] = ()) -> by
     out = io.BytesIO()
     picture.save(out, "PNG")
     return out.getvalue()
+
+
+def stacked(pictures: Sequence[bytes]) -> bytes:
+    """Return pictures (PNG) below each other as one PNG, on white."""
+    opened = [Image.open(io.BytesIO(picture)).convert("RGB") for picture in pictures]
+    whole = Image.new("RGB", (max(one.width for one in opened), sum(one.height for one in opened)), _PAPER)
+    top = 0
+    for one in opened:
+        whole.paste(one, (0, top))
+        top += one.height
+    out = io.BytesIO()
+    whole.save(out, "PNG")
+    return out.getvalue()

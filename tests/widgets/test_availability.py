@@ -1,0 +1,144 @@
+"""The calendar of dates without a browser: marks, measuring, quicklook, kept and dropped."""
+
+from __future__ import annotations
+
+import base64
+import io
+import threading
+
+import pytest
+from PIL import Image
+
+import terrascope_nb.widgets.availability as calendar
+from terrascope_nb.catalogue.item_facts import cloud_of
+from terrascope_nb.catalogue.items import Items
+from terrascope_nb.catalogue.query import search
+from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.widgets.availability import Availability
+
+BOX = (3.021, 50.813, 3.0275, 50.818)
+
+
+@pytest.fixture(scope="module")
+def items():
+    return search("s2-ndvi", BOX, "2018-05/2018-06", source="sample")
+
+
+def test_marks_come_from_the_catalogue_at_once_and_from_my_area_when_measured(items, monkeypatch):
+    go = threading.Event()
+    real = calendar.measured_marks
+
+    def later(*given, **named):
+        go.wait(20)
+        yield from real(*given, **named)
+
+    monkeypatch.setattr(calendar, "measured_marks", later)
+    dates = Availability(items)
+    assert [entry["date"] for entry in dates.dates] == [str(day) for day in items.by_day()]
+    assert {entry["clear_from"] for entry in dates.dates} == {"index"}
+    assert dates.measuring
+    go.set()
+    assert dates.wait(30)
+    assert not dates.measuring
+    assert {entry["clear_from"] for entry in dates.dates} == {"flags"}
+    assert "my area" in dates.note
+
+
+def test_without_local_flags_the_catalogue_stands_and_it_says_so(items):
+    plain = [item.clone() for item in items]
+    for item in plain:
+        item.properties.pop("terrascope_nb:clear")
+        for asset in item.assets.values():
+            asset.href = f"https://example.invalid/{asset.href.rsplit('/', 1)[-1]}"
+            asset.extra_fields.pop("alternate", None)
+    dates = Availability(Items(plain, product=items.product, area=items.area))
+    assert not dates.measuring
+    assert "catalogue's cloud cover" in dates.note
+    for entry, item in zip(dates.dates, items, strict=True):
+        assert (entry["clear"], entry["clear_from"]) == (pytest.approx(100 - cloud_of(item), abs=0.06), "catalogue")
+
+
+def test_a_cancelled_measurement_keeps_what_was_measured(items, monkeypatch):
+    first, go = threading.Event(), threading.Event()
+    real = calendar.measured_marks
+
+    def halting(*given, **named):
+        for number, mark in enumerate(real(*given, **named)):
+            if number == 2:
+                first.set()
+                go.wait(20)
+            yield mark
+
+    monkeypatch.setattr(calendar, "measured_marks", halting)
+    dates = Availability(items)
+    assert first.wait(20)
+    dates.cancel()
+    go.set()
+    assert dates.wait(20)
+    origins = [entry["clear_from"] for entry in dates.dates]
+    assert origins.count("flags") == 2
+    assert not dates.measuring
+
+
+def test_a_dropped_day_is_out_of_the_kept_items(items):
+    dates = Availability(items, measure=False)
+    day = dates.dates[1]["date"]
+    dates.drop(day)
+    assert len(dates.kept) == len(items) - dates.dates[1]["items"]
+    assert all(str(item.datetime.date()) != day for item in dates.kept)
+    dates.keep(day)
+    assert len(dates.kept) == len(items)
+
+
+def test_a_chosen_day_shows_its_quicklook(items):
+    dates = Availability(items, measure=False)
+    dates.selected = dates.dates[0]["date"]
+    assert dates.wait(20)
+    picture = Image.open(io.BytesIO(dates.picture))
+    assert min(picture.size) >= 32
+    assert items[0].id in dates.picture_text
+    dates.selected = ""
+    assert dates.picture == b""
+
+
+def test_a_quicklook_that_cannot_be_read_says_why(items, monkeypatch):
+    def broken(*_, **__):
+        raise TerrascopeError("The file is gone. Ask for another.")
+
+    monkeypatch.setattr(calendar, "preview", broken)
+    dates = Availability(items, measure=False)
+    dates.selected = dates.dates[0]["date"]
+    assert dates.wait(20)
+    assert dates.picture_text == "There is no quicklook: The file is gone. Ask for another."
+
+
+def test_another_search_outdates_the_measurement_before(items):
+    dates = Availability(items)
+    other = search("s2-ndvi", BOX, "2018-07", source="sample")
+    dates.show_items(other)
+    assert dates.wait(30)
+    assert [entry["date"] for entry in dates.dates] == [str(day) for day in other.by_day()]
+    assert dates.dropped == []
+
+
+def test_the_words_name_every_date_what_is_measured_and_what_is_kept(items):
+    dates = Availability(items)
+    dates.wait(30)
+    dates.drop(dates.dates[0]["date"])
+    lines = dates.describe().splitlines()
+    assert lines[0] == f"{len(dates.dates) - 1} of {len(dates.dates)} dates kept"
+    assert len(lines) == len(dates.dates) + 2
+    assert "of the area clear by its quality flags" in lines[1]
+    assert lines[1].endswith("dropped")
+    assert lines[2].endswith("kept")
+    bundle = dates._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/plain"] == dates.describe()
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.width > 600
+
+
+def test_an_empty_search_shows_an_empty_calendar():
+    dates = Availability(Items([]))
+    assert dates.dates == []
+    assert dates.describe().startswith("0 of 0 dates kept")
