@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 
 import pystac
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.widgets.footprints import Footprints
 
-NOW = datetime.datetime(2018, 6, 1, tzinfo=datetime.UTC)
+NOW = dt.datetime(2018, 6, 1, tzinfo=dt.UTC)
 
 
 def scene(name: str, shape) -> pystac.Item:
