@@ -105,7 +105,7 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
 
     def describe(self) -> str:
         """Return what the layer shows, in words."""
-        return self.name + ("" if self.visible else f" ({say('hidden')})")
+        return str(self.name) + ("" if self.visible else f" ({say('hidden')})")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.describe()}>"

@@ -6,6 +6,7 @@ import base64
 import html
 import threading
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
@@ -240,11 +241,32 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         view = self.view_bounds
         return self._composed(view, self._stills(view))
 
-    def save(self, outfile: Any, **how: Any) -> Any:
-        """Write the map as a file; see `terrascope_nb.widgets.saving.save_map`."""
-        from terrascope_nb.widgets.saving import save_map  # only for who saves: it loads matplotlib's backends
+    def save(
+        self,
+        path: Any,
+        *,
+        title: str = "",
+        size: tuple[int, int] | None = None,
+        layer: RasterLayer | str | None = None,
+        times: Any = None,
+        fps: float = 2.0,
+        overwrite: bool = True,
+    ) -> list[Path]:
+        """Write what the map shows as .png, .pdf, .html, .tif, .vrt, .gif or .mp4.
 
-        return save_map(self, outfile, **how)
+        Parameters
+        ----------
+        path, title, size, layer, times, fps, overwrite
+            See `terrascope_nb.widgets.saving.save_map`.
+
+        Returns
+        -------
+        list of Path
+            What was written.
+        """
+        from terrascope_nb.widgets.saving import save_map  # who never saves needs no drawing of pages
+
+        return save_map(self, path, title=title, size=size, layer=layer, times=times, fps=fps, overwrite=overwrite)
 
     def close(self) -> None:
         """Take the map out of the notebook and stop painting for it."""

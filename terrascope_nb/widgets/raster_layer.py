@@ -220,6 +220,11 @@ class BasemapLayer(KernelTiles):
         traits.setdefault("base", ground)
         super().__init__(max_native_zoom=self.basemap.max_zoom, **traits)
 
+    @property
+    def choices(self) -> dict[str, bool]:
+        """What it draws: ``dark``, ``labels``, ``ground``."""
+        return dict(self._choices)
+
     def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:  # noqa: ARG002 each tile takes ~10 ms
         """Return a tile as PNG."""
         return self.basemap.png(tile, **self._choices)
