@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from terrascope_nb import __version__
-from terrascope_nb.cube.blocks import read_block
+from terrascope_nb.cube.blocks import is_masked, read_block, read_keeps
 from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText
 from terrascope_nb.errors import GridError
 from terrascope_nb.products.model import Product
@@ -35,12 +35,14 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     years = attribution_years(plan)
     attribution = attribution_text(plan, product.attribution if product else "").replace("{year}", years)
     variables = {}
+    keeps = _keeps(plan, shared, edges, sizes)
     for number, band in enumerate(plan.bands):
         array = da.map_blocks(  # type: ignore[no-untyped-call]
             read_block,
             shared,
             number,
             edges,
+            *((keeps,) if keeps is not None and is_masked(plan, number) else ()),
             chunks=sizes,
             dtype=band.dtype,
             meta=np.empty((0, 0, 0), dtype=band.dtype),
@@ -64,6 +66,24 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     for name in cube.data_vars:
         cube[name].encoding["grid_mapping"] = "spatial_ref"
     return cube
+
+
+def _keeps(plan: Plan, shared: Any, edges: Any, sizes: tuple[tuple[int, ...], ...]) -> Any | None:
+    """Return the layer that reads the quality band: once for each block, whatever number of bands are asked for.
+
+    Where only one band is, dask joins both in one task.
+    """
+    if plan.mask is None:
+        return None
+    return da.map_blocks(  # type: ignore[no-untyped-call]
+        read_keeps,
+        shared,
+        edges,
+        chunks=sizes,
+        dtype=object,
+        meta=np.empty((0, 0, 0), dtype=object),
+        name=f"terrascope-keep-{plan.token}-{_digest(sizes)}",
+    )
 
 
 def _digest(sizes: tuple[tuple[int, ...], ...]) -> str:
@@ -99,7 +119,7 @@ def chunk_edges(
 
 def _edges(length: int, size: int, offset: int) -> tuple[int, ...]:
     """Cut ``length`` into pieces of ``size``, on multiples of ``size`` counted from ``-offset``."""
-    if size == -1:
+    if size == -1 or length <= size == _CHUNK:
         return 0, length
     first = size - offset % size
     return (0, *range(first, length, size), length) if first < length else (0, length)

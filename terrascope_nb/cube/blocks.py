@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.catalogue.access import open_href
-from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Source, Step
-from terrascope_nb.cube.quality import keep_mask
-from terrascope_nb.cube.values import choose_coding, decode, range_for, valid_numbers
+from terrascope_nb.cube.decoding import blank, decoder_for
+from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
+from terrascope_nb.cube.quality import Keep, keep_mask
+from terrascope_nb.cube.values import choose_coding, range_for, valid_numbers
 from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid, same_crs
-from terrascope_nb.raster.window import Window, read_window
+from terrascope_nb.raster.window import Window, own_reader, read_window, whole_factors
+
+_AT_ONCE = 2**16
+"""Pixels that are decoded at once: they and what is made of them fit in a core's cache."""
+_Read = TypeVar("_Read")
+_Edges = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 _failures: dict[str, dict[tuple[str, str], Failure]] = {}
 _failures_lock = threading.Lock()
@@ -56,25 +64,43 @@ def _record(token: str, failure: Failure) -> None:
         worker.log_event(failure_topic(token), astuple(failure))
 
 
-def read_source(plan: Plan, source: Source, grid: PixelGrid, resampling: str) -> Window | None:
+def read_source(
+    plan: Plan, source: Source, grid: PixelGrid, resampling: str, wanted: Keep | None = None
+) -> Window | None:
     """Read one file on a grid; None when it failed and the plan skips failures.
+
+    Parameters
+    ----------
+    wanted : Keep, optional
+        Which pixels matter; native blocks that hold none of them are not read, and what stands there means nothing.
 
     Raises
     ------
     AccessError
         A subclass that names item, asset and place, when the plan raises on errors.
     """
-    if source.failed:
-        return None
-    try:
-        return read_window(
-            open_href(source.ref),
-            grid,
+
+    def read(href: str) -> Window:
+        how = functools.partial(
+            read_window,
+            href,
             resampling=resampling,
             band=source.band_index,
             variable=source.variable,
             nodata=source.nodata,
         )
+        pieces = None if wanted is None else _wanted_pieces(href, source, grid, resampling, wanted)
+        return how(grid) if pieces is None else _joined(how, grid, pieces)
+
+    return _guarded(plan, source, read)
+
+
+def _guarded(plan: Plan, source: Source, read: Callable[[str], _Read]) -> _Read | None:
+    """Give the place of a file to a function; None when it failed and the plan skips failures."""
+    if source.failed:
+        return None
+    try:
+        return read(open_href(source.ref))
     except AccessError as error:
         failed = error
     ref = source.ref
@@ -91,6 +117,93 @@ def read_source(plan: Plan, source: Source, grid: PixelGrid, resampling: str) ->
         'Load with on_error="skip" to get NaN there and the file in failures(cube).',
         **{**failed.facts, "item": ref.item_id, "asset": ref.key},
     )
+
+
+_Piece = tuple[int, int, int, int]
+"""``(top, left, bottom, right)`` in pixels of a grid."""
+
+
+def _wanted_pieces(href: str, source: Source, grid: PixelGrid, resampling: str, wanted: Keep) -> list[_Piece] | None:
+    """Return the pieces of a grid whose native blocks hold a wanted pixel; None = all, or the blocks are not known."""
+    if source.variable is not None or wanted.pixels.all():
+        return None
+    reader = own_reader(href, source.band_index)
+    placed = None if reader is None else _place(reader.info.grid, grid, resampling)
+    if reader is None or placed is None:
+        return None
+    (row, col), factor = placed
+    rows, cols = (side * factor for side in reader.info.block)
+    down, across = _block_edges(row, grid.shape[0], rows), _block_edges(col, grid.shape[1], cols)
+    pieces: list[_Piece] = []
+    for top, bottom in itertools.pairwise(down):
+        for left, right in itertools.pairwise(across):
+            if not wanted.holds(top, left, bottom, right):
+                continue
+            if pieces and pieces[-1][0] == top and pieces[-1][3] == left:
+                left = pieces.pop()[1]  # noqa: PLW2901 - neighbours are read at once
+            pieces.append((top, left, bottom, right))
+    return None if pieces == [(top, 0, bottom, grid.shape[1]) for top, bottom in itertools.pairwise(down)] else pieces
+
+
+def _block_edges(offset: int, length: int, size: int) -> tuple[int, ...]:
+    first = size - offset % size
+    return (0, *range(first, length, size), length) if first < length else (0, length)
+
+
+def _place(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> tuple[tuple[int, int], int] | None:
+    """Return where a grid begins in a file whose pixels are its own or whole multiples, and the multiple."""
+    for factor in whole_factors(file_grid, grid, resampling):
+        at = grid.offset_in(file_grid, factor) if file_grid.crs else None
+        if at is not None:
+            return at, factor
+    return None
+
+
+def _joined(read: Callable[[PixelGrid], Window], grid: PixelGrid, pieces: list[_Piece]) -> Window:
+    """Return the pixels of some pieces of a grid; the rest holds anything and is not inside."""
+    stored: NDArray[Any] | None = None
+    inside = np.zeros(grid.shape, dtype=bool)
+    for top, left, bottom, right in pieces:
+        window = read(grid.crop(top, left, bottom - top, right - left))
+        if stored is None:
+            stored, info = np.zeros(grid.shape, dtype=window.stored.dtype), window.info
+        there = np.s_[top:bottom, left:right]
+        stored[there], inside[there] = window.stored, window.inside
+    assert stored is not None
+    return Window(stored, inside, info)
+
+
+def read_keep(plan: Plan, scene: Scene, grid: PixelGrid) -> Keep | None:
+    """Return what the plan's mask keeps of a scene; None = nothing.
+
+    Where the quality file's pixels are whole multiples of the grid's, they are kept as they are: they weigh a fourth or
+    less, and so travel between processes.
+    """
+    assert plan.mask is not None
+    quality, keep = scene.quality, None
+    if quality is None or not touches(quality, grid.pad(1) if plan.mask_buffer else grid):
+        return None
+    if not plan.mask_buffer and quality.variable is None:
+        rule = plan.mask
+
+        def read(href: str) -> Keep | None:
+            reader = own_reader(href, quality.band_index)
+            placed = None if reader is None else _place(reader.info.grid, grid, "nearest")
+            if reader is None or placed is None or placed[1] == 1:
+                return None
+            (row, col), factor = placed
+            first = row // factor, col // factor
+            last = -(-(row + grid.shape[0]) // factor), -(-(col + grid.shape[1]) // factor)
+            height, width = reader.info.grid.shape
+            if first[0] < 0 or first[1] < 0 or last[0] > height or last[1] > width:
+                return None
+            return Keep(rule.apply(reader.read(0, *first, *last)), factor, (row % factor, col % factor))
+
+        keep = _guarded(plan, quality, read)
+    if keep is None:
+        fine = keep_mask(plan, scene, grid, functools.partial(read_source, plan))
+        keep = None if fine is None else Keep(fine, 1, (0, 0))
+    return keep if keep is not None and keep.pixels.any() else None
 
 
 def touches(source: Source, grid: PixelGrid) -> bool:
@@ -116,40 +229,67 @@ def clip_mask(clip: bytes, grid: PixelGrid) -> NDArray[np.bool_]:
     return inside
 
 
-def fuse_step(plan: Plan, step: Step, number: int, grid: PixelGrid) -> NDArray[Any]:
+def is_masked(plan: Plan, number: int) -> bool:
+    """Whether the plan's mask holds for a band: not for the quality band itself."""
+    return plan.mask is not None and (plan.mask_band is None or plan.bands[number].band.name != plan.mask_band.name)
+
+
+def fuse_step(
+    plan: Plan, step: Step, number: int, grid: PixelGrid, keeps: Sequence[Keep | None] | None = None
+) -> NDArray[Any]:
     """Return one variable of one time on a piece of the cube's grid.
 
     Scenes are taken in order, and a pixel keeps the first value that is valid and that the mask keeps; so nodata or a
     cloud never covers a value.
+
+    Parameters
+    ----------
+    keeps : sequence of Keep, optional
+        What the mask keeps of each scene, where it was read already; else it is read here.
 
     Returns
     -------
     numpy.ndarray, dtype of the variable, shape of the grid.
     """
     band = plan.bands[number]
-    block = np.full(grid.shape, band.fill, dtype=band.dtype)
-    todo = np.ones(grid.shape, dtype=bool) if plan.clip is None else clip_mask(plan.clip, grid).copy()
-    masked = plan.mask is not None and (plan.mask_band is None or band.band.name != plan.mask_band.name)
-    reader = functools.partial(read_source, plan)
-    for scene in step.scenes:
+    clip = None if plan.clip is None else clip_mask(plan.clip, grid)
+    todo = None if clip is None else Keep(clip, 1, (0, 0))
+    block: NDArray[Any] | None = None
+    for place, scene in enumerate(step.scenes):
         source = scene.sources[number]
         if source is None or not touches(source, grid):
             continue
-        if not todo.any():
+        if todo is not None and not todo.pixels.any():
             break
-        keep = keep_mask(plan, scene, grid, reader) if masked else None
-        if keep is not None and not (keep & todo).any():
+        keep = None
+        if is_masked(plan, number):
+            keep = keeps[place] if keeps is not None else read_keep(plan, scene, grid)
+            if keep is None:
+                continue
+        wanted = keep if todo is None else todo if keep is None else todo.both(keep)
+        if wanted is not None and not wanted.pixels.any():
             continue
-        window = reader(source, grid, band.resampling)
+        window = read_source(plan, source, grid, band.resampling, wanted)
         if window is None:
             continue
-        values, valid = _decoded(plan, band, source, window)
-        take = todo & valid
-        if keep is not None:
-            take &= keep
-        block[take] = _as_type(values[take], block.dtype, source)
-        todo &= ~take
-    return block
+        last = place + 1 == len(step.scenes)
+        if plan.physical and band.band.kind == "measurement":
+            values = _values(plan, band, source, window, wanted)
+            if block is None:
+                block = values
+            else:
+                np.copyto(block, values, where=np.isnan(block))
+            left = None if last else np.isnan(block)
+        else:
+            block = np.full(grid.shape, band.fill, dtype=band.dtype) if block is None else block
+            take = _valid(band, source, window)
+            if wanted is not None:
+                take &= wanted.over(0, grid.shape[0], grid.shape[1])
+            block[take] = _as_type(window.stored[take], block.dtype, source)
+            left = None if last else ~take if todo is None else todo.pixels & ~take
+        if left is not None:
+            todo = Keep(left if clip is None else left & clip, 1, (0, 0))
+    return np.full(grid.shape, band.fill, dtype=band.dtype) if block is None else block
 
 
 def _as_type(values: NDArray[Any], dtype: np.dtype[Any], source: Source) -> NDArray[Any]:
@@ -165,19 +305,55 @@ def _as_type(values: NDArray[Any], dtype: np.dtype[Any], source: Source) -> NDAr
     return fitting
 
 
-def _decoded(plan: Plan, band: BandPlan, source: Source, window: Window) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    if plan.physical and band.band.kind == "measurement":
-        coding = choose_coding(source, window.info, band.band, foreign=plan.foreign)
-        values = decode(window.stored, coding, range_for(coding, band.band))
-        return values, window.inside & np.isfinite(values)
+def _valid(band: BandPlan, source: Source, window: Window) -> NDArray[np.bool_]:
+    """Return where a stored number of a class band, or of a cube of stored numbers, is not nodata."""
     nodata = next((n for n in (source.nodata, window.info.nodata, band.band.nodata) if n is not None), None)
-    return window.stored, window.inside & valid_numbers(window.stored, nodata, None)
+    return window.inside & valid_numbers(window.stored, nodata, None)
+
+
+def _values(plan: Plan, band: BandPlan, source: Source, window: Window, wanted: Keep | None) -> NDArray[np.float32]:
+    """Return physical values, NaN where not valid, not wanted or not in the file; a few rows at a time, in one pass."""
+    coding = choose_coding(source, window.info, band.band, foreign=plan.foreign)
+    stored = (
+        window.stored if window.stored.dtype.isnative else window.stored.astype(window.stored.dtype.newbyteorder("="))
+    )
+    decoder = decoder_for(stored.dtype.name, coding, range_for(coding, band.band))
+    rows, cols = stored.shape
+    inside = None if window.inside.all() else window.inside
+    values = np.empty((rows, cols), dtype="float32")
+    height = min(rows, max(1, _AT_ONCE // cols))
+    gone, spare = np.empty((2, height, cols), dtype=bool)
+    bits = np.empty((height, cols), dtype="int32")
+    for top in range(0, rows, height):
+        bottom = min(top + height, rows)
+        n = bottom - top
+        decoder.missing(stored[top:bottom], gone[:n], spare[:n])
+        if inside is not None:
+            np.logical_or(gone[:n], np.logical_not(inside[top:bottom], out=spare[:n]), out=gone[:n])
+        if wanted is not None:
+            np.logical_or(gone[:n], np.logical_not(wanted.over(top, bottom, cols), out=spare[:n]), out=gone[:n])
+        decoder.values(stored[top:bottom], values[top:bottom])
+        blank(values[top:bottom], gone[:n], bits[:n])
+    return values
+
+
+def read_keeps(
+    plan: Plan,
+    edges: _Edges,
+    block_id: tuple[int, int, int] | None = None,
+) -> tuple[tuple[Keep | None, ...], ...]:
+    """Return what the mask keeps of each scene of each time of a block: read once, for all bands."""
+    steps, grid = _part(plan, edges, block_id)
+    return tuple(
+        tuple(read_keep(plan, scene, grid) if any(scene.sources) else None for scene in step.scenes) for step in steps
+    )
 
 
 def read_block(
     plan: Plan,
     number: int,
-    edges: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+    edges: _Edges,
+    keeps: tuple[tuple[Keep | None, ...], ...] | None = None,
     block_id: tuple[int, int, int] | None = None,
 ) -> NDArray[Any]:
     """Return one dask block, shape (times, rows, columns); the task of the lazy cube.
@@ -186,8 +362,17 @@ def read_block(
     ----------
     edges : three tuples of int
         Where blocks begin along time, y and x, with the end as last number.
+    keeps : tuple, optional
+        What `read_keeps` gave for the same block.
     """
+    steps, grid = _part(plan, edges, block_id)
+    known = keeps or (None,) * len(steps)
+    layers = [fuse_step(plan, step, number, grid, keep) for step, keep in zip(steps, known, strict=True)]
+    return layers[0][None] if len(layers) == 1 else np.stack(layers)
+
+
+def _part(plan: Plan, edges: _Edges, block_id: tuple[int, int, int] | None) -> tuple[tuple[Step, ...], PixelGrid]:
+    """Return the times and the pixels of a block."""
     assert block_id is not None
     (t0, t1), (y0, y1), (x0, x1) = ((axis[i], axis[i + 1]) for axis, i in zip(edges, block_id, strict=True))
-    grid = plan.grid.crop(y0, x0, y1 - y0, x1 - x0)
-    return np.stack([fuse_step(plan, step, number, grid) for step in plan.steps[t0:t1]])
+    return plan.steps[t0:t1], plan.grid.crop(y0, x0, y1 - y0, x1 - x0)

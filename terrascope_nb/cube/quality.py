@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,42 @@ _METRES_PER_DEGREE = 111_320.0
 """Mean length of a degree of latitude (WGS84)."""
 _TRUE_ENOUGH = 0.005
 """A map whose scale is this near to 1 is taken as true."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keep:
+    """Which pixels of a piece of a grid are kept, in pixels of the quality file where those are coarser."""
+
+    pixels: NDArray[np.bool_]
+    """True = keep."""
+    factor: int
+    """Grid pixels along one of these."""
+    at: tuple[int, int]
+    """Row and column of the piece's first pixel in the first of these."""
+
+    def holds(self, top: int, left: int, bottom: int, right: int) -> bool:
+        """Whether any pixel of a part of the piece is kept."""
+        return bool(self._coarse(top, left, bottom, right).any())
+
+    def over(self, top: int, bottom: int, cols: int) -> NDArray[np.bool_]:
+        """Return it pixel by pixel for some rows of the piece, from its first column on."""
+        coarse, factor = self._coarse(top, 0, bottom, cols), self.factor
+        if factor == 1:
+            return coarse
+        row, col = (self.at[0] + top) % factor, self.at[1]
+        fine = coarse.repeat(factor, axis=1)[:, col : col + cols].repeat(factor, axis=0)
+        return fine[row : row + bottom - top]
+
+    def both(self, other: Keep) -> Keep:
+        """Return what is kept by this one, which is as fine as the grid, and by another one."""
+        rows, cols = self.pixels.shape
+        return Keep(self.pixels & other.over(0, rows, cols), 1, (0, 0))
+
+    def _coarse(self, top: int, left: int, bottom: int, right: int) -> NDArray[np.bool_]:
+        (row, col), factor = self.at, self.factor
+        return self.pixels[
+            (row + top) // factor : -(-(row + bottom) // factor), (col + left) // factor : -(-(col + right) // factor)
+        ]
 
 
 def grow(dropped: NDArray[np.bool_], down: float, across: float) -> NDArray[np.bool_]:
