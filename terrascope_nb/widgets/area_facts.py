@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +72,7 @@ def facts_of(
     known = get_product(product)
     chosen = [known.find_band(name) for name in (known.default_bands if bands is None else bands)]
     sizes = [band.resolutions[0] for band in chosen if band.resolutions]
-    size = resolution or (min(sizes) if sizes else None)
+    size = resolution or (min(sizes) if sizes else _size_of(known.variants[0].resolution))
     names = tuple(band.name for band in chosen)
     if size is None or not chosen or known.not_loadable:
         return AreaFacts(found.area_km2, found.tiles, known.id, names, size)
@@ -123,6 +124,12 @@ def facts_lines(facts: AreaFacts) -> list[str]:
 def facts_html(facts: AreaFacts) -> str:
     """Return the facts as a list."""
     return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in facts_lines(facts)) + "</ul>"
+
+
+def _size_of(text: str | None) -> float | None:
+    """Return the metres of a collection's pixel size, such as 333m or 1km; None when it has none."""
+    told = re.fullmatch(r"(\d+(?:\.\d+)?)(k?)m", text or "")
+    return float(told[1]) * (1000 if told[2] else 1) if told else None
 
 
 def _bytes_of(band: Band) -> int:

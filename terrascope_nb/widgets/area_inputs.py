@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tempfile
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -13,7 +12,7 @@ from typing import Any
 import requests
 import shapely
 
-from terrascope_nb.errors import AreaError, CatalogueReplyError, TerrascopeWarning, UnknownPlaceError
+from terrascope_nb.errors import AreaError, CatalogueReplyError, UnknownPlaceError
 from terrascope_nb.extent.aoi import Aoi, AoiLike, area
 from terrascope_nb.extent.aoi_files import SUFFIXES
 from terrascope_nb.extent.mgrs import is_tile
@@ -21,6 +20,7 @@ from terrascope_nb.extent.places import find_place, list_places
 from terrascope_nb.host.session import get_session
 from terrascope_nb.services.viewer import ViewerView, read_viewer_link
 from terrascope_nb.settings import get_settings
+from terrascope_nb.widgets.overheard import overheard
 from terrascope_nb.words import say
 
 ACCEPTED = ",".join((*SUFFIXES, ".shx", ".dbf", ".prj", ".cpg"))
@@ -62,11 +62,8 @@ def read_any(what: AoiLike, *, name: str | None = None) -> Read:
     AreaError
         As `area`.
     """
-    said: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", TerrascopeWarning)
+    with overheard() as said:
         found = area(what, name=name) if name else area(what)
-    said += [str(one.message) for one in caught if issubclass(one.category, TerrascopeWarning)]
     return Read(found, tuple(said))
 
 

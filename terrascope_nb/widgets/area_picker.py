@@ -31,6 +31,7 @@ from terrascope_nb.widgets.field import (
     row,
     status,
 )
+from terrascope_nb.widgets.overheard import overheard
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class AreaPicker(Picker):
         self.observe(self._area_changed, "area")
         self.observe(self._product_changed, "product")
         self.product = product
-        self.area = value
+        drawn = list(self._on_map.control.data) if self._on_map is not None else []
+        self.area = value if value is not None or not drawn else drawing.reconciled(None, drawn, self._ids)
         self._stepping = False
         self.children = self._children(inside=map is None or map is True)
         self._show()
@@ -187,6 +189,13 @@ class AreaPicker(Picker):
             It is no area.
         """
         self._take(inputs.read_any(what), add=True)
+
+    def close(self) -> None:
+        """Take what was drawn off the map, and end the widget."""
+        if self._on_map is not None:
+            self._on_map.close()
+            self._on_map = None
+        super().close()
 
     # the parts
 
@@ -341,11 +350,13 @@ class AreaPicker(Picker):
     def _drawn(self, shapes: list[dict[str, Any]]) -> None:
         def take() -> None:
             before = self.area
-            now = drawing.reconciled(before, shapes, self._ids, name=say("drawn area"))
-            if now is not before:
-                self.area = now
-            else:
+            with overheard() as said:
+                now = drawing.reconciled(before, shapes, self._ids, name=say("drawn area"))
+            if now is before:
                 self._show_map()
+            else:
+                self.area = now
+                self.grid_message.news(said)
 
         if not attempt(take, self.grid_message):
             self._show_map()  # the shape that cannot be used is taken off the map

@@ -77,4 +77,5 @@ class PlaceSearch(widgets.VBox):  # type: ignore[misc]
     def _offer(self, found: Sequence[Hit]) -> None:
         self._found = tuple(found)
         self.hits.options = [(hit.name, number) for number, hit in enumerate(self._found)]
+        self.hits.value = 0 if self._found else None
         self._hits_row.layout.display = "flex" if self._found else "none"

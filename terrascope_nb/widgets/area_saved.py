@@ -11,6 +11,7 @@ from terrascope_nb.extent import saved
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.widgets.area_inputs import Read, read_any
 from terrascope_nb.widgets.field import EDGED, LONG, WIDE, Message, attempt, button, on_enter, row
+from terrascope_nb.widgets.overheard import overheard
 from terrascope_nb.words import say
 
 
@@ -65,9 +66,10 @@ class SavedAreas(widgets.VBox):  # type: ignore[misc]
             self.message.news([text])
             return
         self._asked = ""
-        file = saved.save_area(name, found, overwrite=replaces)
+        with overheard() as said:
+            file = saved.save_area(name, found, overwrite=replaces)
         self.refresh(name)
-        self.message.news([say("Saved as {name} for all your notebooks ({file}).", name=name, file=file)])
+        self.message.news([say("Saved as {name} for all your notebooks ({file}).", name=name, file=file), *said])
 
     def forget(self) -> None:
         """Remove the saved area of the list."""

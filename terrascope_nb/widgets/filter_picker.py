@@ -25,6 +25,7 @@ from terrascope_nb.widgets.field import (
     row,
     status,
 )
+from terrascope_nb.widgets.overheard import overheard
 from terrascope_nb.words import say
 
 _PLATFORMS = {
@@ -170,7 +171,9 @@ class FilterPicker(Picker):
             "version": self.version.value,
             "resolution": self.resolution.value or None,
         }
-        self.filters = {**{k: v for k, v in self.filters.items() if k not in asked}, **asked}
+        with overheard() as said:
+            self.filters = {**{k: v for k, v in self.filters.items() if k not in asked}, **asked}
+        self.message.news(said)
 
     def _product_changed(self, _: Any) -> None:
         """Leave out what cannot be asked of the new product, and say so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -170,8 +171,10 @@ def legend_html(band: Band) -> str:
     import matplotlib as mpl  # heavy, and only for the legend
 
     colours = [mpl.colors.to_hex(mpl.colormaps[style.cmap](step / (_STEPS - 1))) for step in range(_STEPS)]
-    low, high = f"{style.vmin:.3g}", f"{style.vmax:.3g}"
-    unit = "" if band.unit in (None, "1") else f" {band.unit}"
+    ends, unit = (style.vmin, style.vmax), "" if band.unit in (None, "1") else f" {band.unit}"
+    if style.decibel:
+        ends, unit = (10 * math.log10(style.vmin), 10 * math.log10(style.vmax)), " dB"
+    low, high = (f"{end:.3g}" for end in ends)
     label = say("Colours from {low} to {high}{unit}", low=low, high=high, unit=unit)
     return (
         f"<div style='display:flex;gap:.5em;align-items:center'><span>{low}</span><span role='img' "
