@@ -32,7 +32,17 @@ from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster.tiling import MERCATOR, Bounds, mercator_of
 from terrascope_nb.words import language, say
 
-__all__ = ["MapSheet", "Outline", "SheetLayer", "describe_sheet", "figure_of", "page_of", "picture_of", "png_of"]
+__all__ = [
+    "MapSheet",
+    "Outline",
+    "SheetLayer",
+    "describe_sheet",
+    "figure_of",
+    "page_of",
+    "pdf_of",
+    "picture_of",
+    "png_of",
+]
 
 DPI = 100
 """Pixels of a sheet per inch of its figure."""
@@ -104,6 +114,20 @@ class MapSheet:
     """Chosen from the layers when empty."""
     notes: tuple[str, ...] = ()
     """Sentences that stand below the map and in its text twin."""
+    moving: int | None = None
+    """Number of the layer that a time lapse moves through time; its legend and sources then hold for ``times``."""
+    times: tuple[int, ...] = ()
+    """Indices of the times that it shows."""
+
+    def __post_init__(self) -> None:
+        check_size(self.size)
+
+    def dates_of(self, number: int) -> list[np.datetime64]:
+        """Return the UTC times that a layer shows."""
+        layer = self.layers[number]
+        if number == self.moving:
+            return [layer.painter.source.times[time] for time in self.times]
+        return [] if layer.date is None else [layer.date]
 
     @property
     def shown_bounds(self) -> Bounds:
@@ -118,8 +142,8 @@ class MapSheet:
     @property
     def dates(self) -> tuple[str, ...]:
         """The days that are drawn, ISO, UTC."""
-        days = [str(np.datetime_as_string(layer.date, unit="D")) for layer in self.layers if layer.date is not None]
-        return tuple(dict.fromkeys(days))
+        times = [time for number in range(len(self.layers)) for time in self.dates_of(number)]
+        return tuple(dict.fromkeys(str(np.datetime_as_string(time, unit="D")) for time in times))
 
     @property
     def attribution(self) -> str:
@@ -130,11 +154,11 @@ class MapSheet:
     def sources(self) -> tuple[str, ...]:
         """The sentences of `attribution`, each once."""
         found = []
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
             source = layer.painter.source
             attrs = {**source.attrs, "attribution": source.attribution} if source.attribution else source.attrs
             # Without a date the place of the years stays empty.
-            found.append(re.sub(r"\s+(?=[,.;])", "", attribution_of(attrs, layer.date)))
+            found.append(re.sub(r"\s+(?=[,.;])", "", attribution_of(attrs, self.dates_of(number))))
         if self.basemap is not None or self.names_above:
             found.append(ATTRIBUTION)
         return tuple(dict.fromkeys(sentence for sentence in found if sentence))
@@ -187,6 +211,11 @@ def picture_of(
                 (x, y), r = points[0], outline.width * 2
                 draw.ellipse((x - r, y - r, x + r, y + r), fill=outline.colour)
     return image
+
+
+def map_of(sheet: MapSheet) -> Image.Image:
+    """Return the map of a sheet alone, without outlines and frame."""
+    return _composed(sheet)
 
 
 def _composed(sheet: MapSheet, factor: int = 1) -> Image.Image:
@@ -274,7 +303,7 @@ def _lines_of(geojson: Mapping[str, Any]) -> Iterator[NDArray[np.float64]]:
 # -- the sheet -------------------------------------------------------------------------------------------------------
 
 
-def figure_of(sheet: MapSheet, *, factor: int = 1) -> Figure:
+def figure_of(sheet: MapSheet, *, factor: int = 1, frame_only: bool = False) -> Figure:
     """Return a map with title, date, scale bar, legend and sources as a matplotlib figure.
 
     Parameters
@@ -283,6 +312,8 @@ def figure_of(sheet: MapSheet, *, factor: int = 1) -> Figure:
     factor : int
         The pixels of the data are this many times finer than those of the map on a screen; lines and texts are vectors
         where the format has them (PDF).
+    frame_only : bool
+        Leave out map and date, on a transparent ground: what all frames of a time lapse have in common.
     """
     keys = [layer for layer in sheet.layers if layer.opacity > 0]
     named = [outline for outline in sheet.outlines if outline.name]
@@ -293,13 +324,13 @@ def figure_of(sheet: MapSheet, *, factor: int = 1) -> Figure:
     under = _EDGE + _LINE * len(below) + (6 if below else 0)
     tall = height + _TITLE + under
     ink, paper = ("#e8e8e8", "#1b1d20") if sheet.dark else ("#222222", "#ffffff")
-    figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI, facecolor=paper)
+    figure = Figure(figsize=(wide / DPI, tall / DPI), dpi=DPI, facecolor="none" if frame_only else paper)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((_EDGE / wide, under / tall, width / wide, height / tall))
-    _draw_map(axes, sheet, _composed(sheet, factor))
+    _draw_map(axes, sheet, None if frame_only else _composed(sheet, factor))
     figure.text(_EDGE / wide, 1 - 20 / tall, _clipped(sheet.heading, wide // 9), color=ink, fontsize=11, weight="bold",
                 gid="title")  # fmt: skip
-    if sheet.dates:
+    if sheet.dates and not frame_only:
         figure.text(_EDGE / wide, 1 - 38 / tall, ", ".join(sheet.dates), color=ink, fontsize=9, gid="date")
     for number, line in enumerate(reversed(below)):
         figure.text(_EDGE / wide, (8 + number * _LINE) / tall, line, color=ink, fontsize=6.5, alpha=0.8)
@@ -308,10 +339,13 @@ def figure_of(sheet: MapSheet, *, factor: int = 1) -> Figure:
     return figure
 
 
-def _draw_map(axes: Axes, sheet: MapSheet, image: Image.Image) -> None:
+def _draw_map(axes: Axes, sheet: MapSheet, image: Image.Image | None) -> None:
     west, south, east, north = sheet.shown_bounds
     (left, bottom), (right, top) = mercator_of(west, south), mercator_of(east, north)
-    axes.imshow(np.asarray(image), extent=(left, right, bottom, top), interpolation="nearest", aspect="auto", gid="map")
+    axes.patch.set_alpha(0.0)
+    if image is not None:
+        extent = (left, right, bottom, top)
+        axes.imshow(np.asarray(image), extent=extent, interpolation="nearest", aspect="auto", gid="map")
     halo = [Stroke(linewidth=2.8, foreground="white"), Normal()]
     for outline in sheet.outlines:
         lines = [_mercator(line) for line in _lines_of(outline.geojson)]
@@ -397,8 +431,11 @@ def _class_key(
 def _classes_shown(sheet: MapSheet, layer: SheetLayer) -> list[tuple[str, str]]:
     classes = layer.painter.look.classes
     assert classes is not None
-    rgba = _data_on(SheetLayer(layer.painter, layer.time), sheet.shown_bounds, sheet.size)
-    there = {tuple(int(part) for part in colour) for colour in np.unique(rgba[rgba[..., 3] > 0][:, :3], axis=0)}
+    moves = sheet.moving is not None and layer == sheet.layers[sheet.moving]
+    there: set[tuple[int, ...]] = set()
+    for time in sheet.times if moves else (layer.time,):
+        rgba = _data_on(SheetLayer(layer.painter, time), sheet.shown_bounds, sheet.size)
+        there |= {tuple(int(part) for part in colour) for colour in np.unique(rgba[rgba[..., 3] > 0][:, :3], axis=0)}
     pairs = list(zip(classes.names, classes.colours, strict=True))
     return [(name, colour) for name, colour in pairs if class_bytes(colour)[:3] in there]
 
@@ -465,16 +502,20 @@ def describe_sheet(sheet: MapSheet) -> str:
             title=sheet.heading, west=f"{west:.4f}", east=f"{east:.4f}", south=f"{south:.4f}", north=f"{north:.4f}",
         )
     ]  # fmt: skip
-    lines += [_describe_layer(layer) for layer in sheet.layers]
+    lines += [_describe_layer(layer, sheet.dates_of(number)) for number, layer in enumerate(sheet.layers)]
     lines += [say("Outline: {name}", name=outline.name) for outline in sheet.outlines if outline.name]
     return "\n".join([*lines, *sheet.notes, *sheet.sources])
 
 
-def _describe_layer(layer: SheetLayer) -> str:
+def _describe_layer(layer: SheetLayer, dates: Sequence[np.datetime64]) -> str:
     look = layer.painter.look
     parts = [layer.title]
-    if layer.date is not None:
-        parts.append(f"{np.datetime_as_string(layer.date, unit='m').replace('T', ' ')} UTC")
+    moments = [f"{np.datetime_as_string(date, unit='m').replace('T', ' ')} UTC" for date in dates]
+    if len(moments) > 1:
+        parts.append(
+            say("{count} dates from {first} to {last}", count=len(moments), first=moments[0], last=moments[-1])
+        )
+    parts += moments if len(moments) == 1 else []
     if look.kind == "measurement":
         parts.append(say("{label} from {low} to {high} in the colours {cmap}", label=look.label, low=f"{look.vmin:.4g}",
                          high=f"{look.vmax:.4g}", cmap=look.cmap))  # fmt: skip
