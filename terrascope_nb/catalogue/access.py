@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pystac
@@ -116,7 +116,10 @@ class _Ways:
 
     def is_trusted(self, path: str) -> bool:
         # Resolving links asks the disk for every folder on the way, and several hrefs lead to one path.
-        return path in self.local or _is_below(os.path.realpath(path), self.roots)
+        if path in self.local:
+            return True
+        real = self.roots.real(path) if isinstance(self.roots, TrustedRoots) else os.path.realpath(path)
+        return _is_below(real, self.roots)
 
     def skip(self, href: str, why: str) -> None:
         self.skipped[f"{href!r}: {why}"] = None
@@ -131,7 +134,8 @@ def asset_ref(item: pystac.Item, key: str, *, roots: Iterable[str | Path] = ()) 
     key : str
         Key of the asset in the item.
     roots : iterable of path
-        Trusted folders besides ``settings.archive_roots``; a catalogue file is trusted for its relative hrefs only.
+        Trusted folders besides ``settings.archive_roots``; a catalogue file is trusted for its relative hrefs only. What
+        `trusted_roots` gave is taken as it is: for many references the settings and folders are looked at once.
 
     Returns
     -------
@@ -243,13 +247,42 @@ def trust_archive(root: str | Path) -> None:
     _searched[Path(root)] = None
 
 
-def trusted_roots(roots: Iterable[str | Path] = ()) -> tuple[str, ...]:
+class TrustedRoots(tuple[str, ...]):  # noqa: SLOT001 - no slots: it remembers folders
+    """Folders local paths may lie under, links resolved; remembers where folders lead, for many references made at once.
+
+    `open_href` resolves a path anew, so a link that is changed later misleads nobody.
+    """
+
+    def __new__(cls, roots: Iterable[str]) -> Self:
+        """Return resolved roots that know no folder yet."""
+        made = super().__new__(cls, roots)
+        made._folders = {}
+        return made
+
+    _folders: dict[str, str]
+
+    def real(self, path: str) -> str:
+        """Return a path without symbolic links, as `os.path.realpath`, asking the disk once for each folder."""
+        if not path.startswith("/") or os.path.normpath(path) != path:
+            return os.path.realpath(path)
+        folder, _, name = path.rpartition("/")
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = self.real(folder) if folder else ""
+        found = f"{known}/{name}"
+        return os.path.realpath(found) if os.path.islink(found) else found  # noqa: PTH114 - hot path
+
+
+def trusted_roots(roots: Iterable[str | Path] = ()) -> TrustedRoots:
     """Return the folders local paths may lie under, links resolved.
 
-    They are ``settings.archive_roots``, ``roots``, and the archive trees given to `trust_archive`.
+    They are ``settings.archive_roots``, ``roots``, and the archive trees given to `trust_archive`. Roots that were
+    resolved before are given back as they are.
     """
+    if isinstance(roots, TrustedRoots):
+        return roots
     every = [*get_settings().archive_roots, *_searched, *roots]
-    return tuple(dict.fromkeys(os.path.realpath(Path(root).expanduser()) for root in every))
+    return TrustedRoots(dict.fromkeys(os.path.realpath(Path(root).expanduser()) for root in every))
 
 
 def _hrefs(asset: pystac.Asset) -> Iterator[str]:

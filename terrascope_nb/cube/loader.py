@@ -13,6 +13,7 @@ import pystac
 import shapely
 import xarray as xr
 
+from terrascope_nb.catalogue.access import trusted_roots
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
 from terrascope_nb.cube.assembly import assemble
@@ -133,9 +134,9 @@ def load(
     aoi = None if area is None else make_area(area)
 
     groups = group_scenes(found, mosaic, dateless=bool(product and product.dateless))
-    only_bands = [band for _, band in named]
+    only_bands, trusted = [band for _, band in named], trusted_roots(roots)
     steps = [
-        Step(time, tuple(scene_of(item, only_bands, quality, roots) for item in group))
+        Step(time, tuple(scene_of(item, only_bands, quality, trusted) for item in group))
         for time, group in zip(step_times(groups), groups, strict=True)
     ]
     _check_present(steps, named, found)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pystac
 
-from terrascope_nb.catalogue.access import asset_ref
+from terrascope_nb.catalogue.access import TrustedRoots, asset_ref, trusted_roots
 from terrascope_nb.catalogue.item_facts import asset_encoding, asset_grid, find_asset
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.versions import pick_versions
@@ -226,9 +226,9 @@ def _described(asset: pystac.Asset) -> list[dict[str, Any]]:
     return [{}]
 
 
-def scene_of(item: pystac.Item, bands: Sequence[Band], quality: Band | None, roots: Iterable[Path]) -> Scene:
+def scene_of(item: pystac.Item, bands: Sequence[Band], quality: Band | None, roots: Iterable[str | Path]) -> Scene:
     """Return one item's sources for the bands, and for the quality band when there is a mask."""
-    roots = tuple(roots)
+    roots = trusted_roots(roots)
     return Scene(
         item_id=item.id,
         sources=tuple(_source(item, band, roots) for band in bands),
@@ -236,7 +236,7 @@ def scene_of(item: pystac.Item, bands: Sequence[Band], quality: Band | None, roo
     )
 
 
-def _source(item: pystac.Item, band: Band, roots: tuple[Path, ...]) -> Source | None:
+def _source(item: pystac.Item, band: Band, roots: TrustedRoots) -> Source | None:
     key = find_asset(item, band)
     if key is None:
         return None

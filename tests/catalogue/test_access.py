@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from terrascope_nb.catalogue.access import access_of, asset_ref, open_href
+from terrascope_nb.catalogue.access import access_of, asset_ref, open_href, trusted_roots
 from terrascope_nb.errors import AssetUnreachableError, UntrustedPathError
 from terrascope_nb.settings import options
 
@@ -293,3 +293,35 @@ def test_no_spelling_of_a_path_gets_out_of_the_root(tmp_path_factory, drawn, sta
             return
     assert opened.startswith(str(root) + "/")
     assert os.path.realpath(opened) == opened
+
+
+def test_roots_that_remember_folders_answer_as_realpath(tmp_path):
+    inside, outside = tmp_path / "root" / "a" / "b", tmp_path / "elsewhere"
+    inside.mkdir(parents=True)
+    outside.mkdir()
+    (inside / "file").write_bytes(b"")
+    (inside / "out").symlink_to(outside)
+    (inside / "again").symlink_to(inside / "file")
+    (inside.parent / "round").symlink_to(inside.parent / "round")
+    roots = trusted_roots([tmp_path / "root"])
+    for end in (
+        "a/b/file",
+        "a/b/out/x",
+        "a/b/again",
+        "a/b/not/there",
+        "a/b/../b/out",
+        "a//b/file",
+        "a/round/x",
+        "a/b/out/..",
+    ):
+        for _ in range(2):
+            assert roots.real(f"{tmp_path}/root/{end}") == os.path.realpath(f"{tmp_path}/root/{end}"), end
+
+
+def test_roots_that_remember_folders_let_no_link_out(real_item, root, secret):
+    (root / FILE).unlink()
+    (root / FILE).symlink_to(secret)
+    known = trusted_roots()
+    for _ in range(2):
+        ref = asset_ref(with_href(real_item(NDVI), f"{root}/{FILE}"), "NDVI", roots=known)
+        assert not any(href.startswith("/") for href in ref.hrefs)
