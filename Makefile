@@ -19,17 +19,20 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
+# What an install builds into the package; the demo does without.
+BUILT := hatch_build.py $(wildcard labextension/*.json labextension/src/*.ts labextension/src/*/*.ts labextension/style/*)
+
 # One stamp per set of extras, made anew when the dependencies change.
 $(VENV)/.demo: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[batch]'
+	TERRASCOPE_NB_SKIP_LABEXTENSION=1 $(BIN)/python -m pip install --quiet --editable '.[batch]'
 	@touch $@
 
-$(VENV)/.lab: $(BIN)/python pyproject.toml
+$(VENV)/.lab: $(BIN)/python pyproject.toml $(BUILT)
 	$(BIN)/python -m pip install --quiet --editable '.[batch,lab]'
 	@touch $@
 
 # node comes first: with it, the install builds the part of the package that runs in the browser.
-$(VENV)/.test: $(BIN)/python pyproject.toml | browser
+$(VENV)/.test: $(BIN)/python pyproject.toml $(BUILT) | browser
 	$(BIN)/python -m pip install --quiet --editable '.[batch,lab,test,services]'
 	@touch $@
 
