@@ -1,2 +1,3 @@
 import './map.css';
 import './saved.css';
+import './swipe.css';

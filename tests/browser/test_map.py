@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-
 import numpy as np
 import pytest
-from playwright.sync_api import expect
 from support.maps import MapOnPage, check_colours, write_raster
 
 CENTER = (50.9777, 3.7488)

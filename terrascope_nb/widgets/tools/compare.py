@@ -11,6 +11,7 @@ from terrascope_nb.errors import CubeError
 from terrascope_nb.widgets.field import WIDE, row
 from terrascope_nb.widgets.handshake import front_end
 from terrascope_nb.widgets.raster_layer import RasterLayer, time_index_of
+from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.swipe_control import SwipeControl
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
 from terrascope_nb.words import say
@@ -80,10 +81,7 @@ class Compare(Tool):
         self.ways = widgets.ToggleButtons(
             options=[(say("Swipe"), "swipe"), (say("Fade"), "fade")], description=say("Way"), style=WIDE
         )
-        self.slider = widgets.FloatSlider(
-            min=0, max=1, step=0.01, readout_format=".0%", description=say("Left share"), style=WIDE,
-            layout=widgets.Layout(width="auto", min_width="20em", max_width="40em"),
-        )  # fmt: skip
+        self.slider = RangeField(say("Left share"))
         dates_row = [one for one in (self.left_date, self.right_date) if one is not None]
         super().__init__(shown, say("Compare"), [*([row(*dates_row)] if dates_row else []), self.ways, self.slider])
         self._set_dates(dates if dates is not None else (0, -1) if self._made else None)
@@ -114,7 +112,11 @@ class Compare(Tool):
 
     def describe(self) -> str:
         """Return what is left and right as text."""
-        left, right = (f"{one.name}{f' {_date_of(one)}' if one.times else ''}" for one in (self.left, self.right))
+        names = (self.left.name, self.left.name if self._made else self.right.name)
+        left, right = (
+            f"{name} {_date_of(one)}" if one.times else name
+            for name, one in zip(names, (self.left, self.right), strict=True)
+        )
         told = say("{title}: left {left}, right {right}", title=self.title, left=left, right=right)
         if not self.one_stretch:
             told += ". " + say("Their units differ, so each keeps its own colours.")
@@ -198,6 +200,7 @@ def _twin_of(layer: RasterLayer) -> RasterLayer:
     fixed: dict[str, Any] = {} if look.kind == "classes" else {"vmin": look.vmin, "vmax": look.vmax}
     twin = RasterLayer(layer.source, opacity=layer.opacity, name=say("{layer}, right", layer=layer.name), **fixed)
     twin.painter.set_look(look)
+    twin.made_of = layer.made_of
     return twin
 
 

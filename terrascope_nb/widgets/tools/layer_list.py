@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from terrascope_nb.errors import CubeError
 from terrascope_nb.widgets.field import button, row
+from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.tool import Tool, name_of, plain
 from terrascope_nb.words import say
 
@@ -81,10 +82,7 @@ class LayerList(Tool):
         else:
             fields.append(widgets.Label(title, layout=widgets.Layout(width="14em")))
         if layer.has_trait("opacity"):
-            slider = widgets.FloatSlider(
-                value=layer.opacity, min=0, max=1, step=0.05, readout_format=".0%", description=say("Opacity"),
-                layout=widgets.Layout(width="20em"),
-            )  # fmt: skip
+            slider = RangeField(say("Opacity"), value=layer.opacity, step=0.05)
             widgets.link((slider, "value"), (layer, "opacity"))
             fields.append(slider)
         fields += [

@@ -104,8 +104,7 @@ class Stretch(Tool):
             raise
 
     def _on_map(self, change: Any) -> None:
-        if not self._quiet:
-            self.set(cmap=change["new"])
+        self._heard(lambda: self._apply(percentiles=None, vmin=None, vmax=None, cmap=change["new"]), self.message)
 
     def _show(self, _: Any = None) -> None:
         look = self.layer.look

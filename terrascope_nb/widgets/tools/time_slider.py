@@ -8,8 +8,9 @@ import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import WIDE, button, row
+from terrascope_nb.widgets.field import button, row
 from terrascope_nb.widgets.raster_layer import time_index_of
+from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
 from terrascope_nb.words import say
 
@@ -52,13 +53,7 @@ class TimeSlider(Tool):
         if not count:
             raise CubeError(f"{self.layer.name} has no dates to step through; it is a layer of one moment.")
         self._texts = day_texts(self.layer.times)
-        self.slider = widgets.SelectionSlider(
-            options=[(text, number) for number, text in enumerate(self._texts)],
-            description=say("Date"),
-            style=WIDE,
-            continuous_update=False,
-            layout=widgets.Layout(width="auto", min_width="22em", max_width="44em"),
-        )
+        self.slider = RangeField(say("Date"), self._texts)
         self.clock = widgets.Play(min=0, max=count - 1, interval=round(seconds * 1000), show_repeat=False, repeat=True)
         before = button(say("Earlier"), lambda: self.step(-1), tooltip=say("The date before this one"))
         after = button(say("Later"), lambda: self.step(1), tooltip=say("The date after this one"))
@@ -75,7 +70,7 @@ class TimeSlider(Tool):
         if date is not None:
             self.index = int(time_index_of(self.layer.source, date) or 0)
         self._show()
-        self.slider.observe(lambda change: self.set_trait("index", change["new"]), "value")
+        self.slider.observe(lambda change: self.set_trait("index", int(change["new"])), "value")
         self.clock.observe(lambda change: self.set_trait("index", change["new"]), "value")
         widgets.link((self._play, "value"), (self, "playing"))
         self.follow(self.layer, self._on_layer, ["time_index"])
