@@ -208,7 +208,12 @@ def seats() -> dict[str, np.ndarray]:
         if len(within):
             best = belgian[(named or list(within))[0]]
             rows.append((place.nis, best["longitude"], best["latitude"]))
+    # Provinces stand in the order of list_places.
+    centres = [
+        shapely.maximum_inscribed_circle(one.geometry, tolerance=0.01).coords[0] for one in list_places("province")
+    ]
     return {
+        "province_place": np.array(centres, dtype="float32"),
         "seat_nis": np.array([int(row[0]) for row in rows], dtype="int32"),
         "seat_place": np.array([row[1:] for row in rows], dtype="float32"),
     }

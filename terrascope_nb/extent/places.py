@@ -23,7 +23,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import UnknownPlaceError, near_misses
 
-__all__ = ["Place", "PlaceKind", "find_place", "list_places"]
+__all__ = ["Place", "PlaceKind", "border_lines", "find_place", "list_places"]
 
 PlaceKind = Literal["municipality", "arrondissement", "province", "region", "country"]
 STATE = "generalised boundaries of 2020; mergers of 1 January 2025 are not in them"
@@ -254,6 +254,28 @@ def _ring(indices: list[int]) -> np.ndarray:
     arcs = _arcs()
     pieces = [arcs[i] if i >= 0 else arcs[~i][::-1] for i in indices]
     return np.concatenate([pieces[0], *(piece[1:] for piece in pieces[1:])])
+
+
+def border_lines() -> dict[PlaceKind, list[np.ndarray]]:
+    """Return the lines that part municipalities, provinces and Belgium from the rest: (n, 2) degrees, each line once.
+
+    A line between two municipalities of one province stands under ``"municipality"``, one between two provinces (or
+    Brussels) under ``"province"``, the outer ones under ``"country"``.
+
+    >>> {kind: len(lines) > 10 for kind, lines in border_lines().items()}
+    {'country': True, 'province': True, 'municipality': True}
+    """
+    sides: dict[int, list[str]] = {}
+    for shape in _topology()["objects"]["municipalities"]["geometries"]:
+        province = shape["properties"].get("prov_nis") or shape["properties"]["reg_nis"]
+        polygons = [shape["arcs"]] if shape["type"] == "Polygon" else shape["arcs"]
+        for arc in {index if index >= 0 else ~index for rings in polygons for ring in rings for index in ring}:
+            sides.setdefault(arc, []).append(province)
+    found: dict[PlaceKind, list[np.ndarray]] = {"country": [], "province": [], "municipality": []}
+    for arc, provinces in sides.items():
+        kind: PlaceKind = "country" if len(provinces) == 1 else "municipality"
+        found["province" if len(set(provinces)) > 1 else kind].append(_arcs()[arc])
+    return found
 
 
 @lru_cache(maxsize=2)

@@ -104,12 +104,13 @@ class Basemap:
         ground : bool
             False: borders and names alone on a transparent ground, to lie above imagery.
         """
-        key = (tile.z, tile.x, tile.y, dark, labels, ground, language())
+        column = tile.x % 2**tile.z  # the world goes on beyond the date line
+        key = (tile.z, column, tile.y, dark, labels, ground, language())
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        window = _Window(tile.x * TILE, tile.y * TILE, TILE, TILE, float(TILE * 2**tile.z))
+        window = _Window(column * TILE, tile.y * TILE, TILE, TILE, float(TILE * 2**tile.z))
         image = _paint(window, dark=dark, labels=labels, ground=ground)
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=3)
@@ -191,8 +192,11 @@ def _paint(window: _Window, *, dark: bool, labels: bool, ground: bool) -> Image.
     if labels:
         left, top = round(window.left), round(window.top)
         right, bottom = left + window.width, top + window.height
-        found = labels_within(left, top, right, bottom, window.scale, language())
-        write_labels(ImageDraw.Draw(image), found, left, top, window.scale, colours)
+        world = round(window.scale)
+        for turn in range(math.floor((left - 300) / world), math.floor((right + 300) / world) + 1):
+            shift = turn * world
+            found = labels_within(left - shift, top, right - shift, bottom, window.scale, language())
+            write_labels(ImageDraw.Draw(image), found, left - shift, top, window.scale, colours)
     return image
 
 
@@ -202,25 +206,31 @@ class _Brush:
     def __init__(self, image: Image.Image, window: _Window) -> None:
         self._draw = ImageDraw.Draw(image)
         self._window = window
-        self._box = window.box(6)
+        west, north, east, south = window.box(6)
+        self._boxes = [
+            (turn, (west - turn, north, east - turn, south)) for turn in range(math.floor(west), math.floor(east) + 1)
+        ]
 
-    def _pixels(self, coordinates: Any) -> list[float]:
+    def _pixels(self, coordinates: Any, turn: int) -> list[float]:
         scale = self._window.scale * _FINER
-        origin = (self._window.left * _FINER, self._window.top * _FINER)
+        origin = (self._window.left * _FINER - turn * scale, self._window.top * _FINER)
         found: list[float] = (np.asarray(coordinates) * scale - origin).ravel().tolist()
         return found
 
     def fill(self, shapes: Shapes, colour: str, hole: str) -> None:
-        found: list[Any] = list(shapes.within(self._box, self._window.zoom))
-        for one in sorted((part for part in found if part.geom_type == "Polygon"), key=lambda part: -part.area):
-            self._draw.polygon(self._pixels(one.exterior.coords), fill=colour)
-            for ring in one.interiors:
-                self._draw.polygon(self._pixels(ring.coords), fill=hole)
+        for turn, box in self._boxes:
+            found: list[Any] = list(shapes.within(box, self._window.zoom))
+            for one in sorted((part for part in found if part.geom_type == "Polygon"), key=lambda part: -part.area):
+                self._draw.polygon(self._pixels(one.exterior.coords, turn), fill=colour)
+                for ring in one.interiors:
+                    self._draw.polygon(self._pixels(ring.coords, turn), fill=hole)
 
     def stroke(self, shapes: Shapes, colour: str, width: float) -> None:
-        for one in shapes.within(self._box, self._window.zoom):
-            for part in _strings(one):
-                self._draw.line(self._pixels(part.coords), fill=colour, width=round(width * _FINER), joint="curve")
+        for turn, box in self._boxes:
+            for one in shapes.within(box, self._window.zoom):
+                for part in _strings(one):
+                    points = self._pixels(part.coords, turn)
+                    self._draw.line(points, fill=colour, width=round(width * _FINER), joint="curve")
 
 
 def _strings(geometry: BaseGeometry) -> list[BaseGeometry]:

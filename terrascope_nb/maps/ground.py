@@ -19,7 +19,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from terrascope_nb.extent.places import list_places
+from terrascope_nb.extent.places import border_lines
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,9 +59,8 @@ def project(lonlat: NDArray[Any]) -> NDArray[np.float64]:
     return np.column_stack([placed[:, 0] / 360 + 0.5, 0.5 - np.arctanh(np.sin(lat)) / (2 * math.pi)])
 
 
-def _projected(geometry: BaseGeometry) -> BaseGeometry:
-    found: BaseGeometry = shapely.transform(geometry, project)
-    return found
+def _projected(geometries: Sequence[BaseGeometry]) -> list[BaseGeometry]:
+    return list(shapely.transform(np.asarray(list(geometries), dtype=object), project))
 
 
 class Shapes:
@@ -175,25 +174,26 @@ def _strings(name: str) -> tuple[shapely.LineString, ...]:
 @made_once
 def ground_of(level: int) -> Ground:
     """Return the shapes for the far view (0), the middle (1) or the near one (2), in the unit square."""
-    water = [_projected(one) for one in _polygons("lakes")]
-    flows = [_projected(one) for one in _strings("rivers")]
+    water, flows = Shapes(_projected(_polygons("lakes"))), Shapes(_projected(_strings("rivers")))
     if level < 2:
-        land = [_projected(one) for one in _polygons("world_land")]
-        borders = [_projected(one) for one in _strings("world_borders")]
+        land = _projected(_polygons("world_land"))
+        borders = _projected(_strings("world_borders"))
         if level == 0:
             step = 0.4 / (256 * 2**3)
             land = [one for one in shapely.simplify(land, step) if not one.is_empty and one.area > step * step]
             borders = list(shapely.simplify(borders, step))
-        return Ground(Shapes(land), Shapes(_edges(land)), Shapes(borders), Shapes(water), Shapes(flows))
+        return Ground(Shapes(land), Shapes(_edges(land)), Shapes(borders), water, flows)
     box = shapely.box(*read_data()["box"])
     far = [part for one in _polygons("world_land") for part in _minus(one, box)]
-    land = [_projected(one) for one in (*_polygons("europe_land"), *far)]
+    land = _projected([*_polygons("europe_land"), *far])
     edge = shapely.transform(box.exterior, project).buffer(1e-7)
-    coast = [shapely.difference(one, edge) if shapely.intersects(one, edge) else one for one in _edges(land)]
+    edges = np.asarray(_edges(land), dtype=object)
+    cut = shapely.intersects(edges, edge)
+    coast = [*edges[~cut], *shapely.difference(edges[cut], edge)]
     borders = [*_strings("europe_borders"), *(part for one in _strings("world_borders") for part in _minus(one, box))]
-    kept = [_projected(one) for one in borders]
-    land += [_projected(part) for part in shapely.get_parts(_belgium())]
-    return Ground(Shapes(land), Shapes(coast), Shapes(kept), Shapes(water), Shapes(flows))
+    # Belgium's own outline is finer; what it encloses is land, enclaves of a neighbour too.
+    land += list(shapely.get_parts(shapely.polygonize(belgian_strings()["country"])))
+    return Ground(Shapes(land), Shapes(coast), Shapes(_projected(borders)), water, flows)
 
 
 def _minus(geometry: BaseGeometry, area: BaseGeometry) -> list[BaseGeometry]:
@@ -206,20 +206,17 @@ def _edges(polygons: Sequence[Any]) -> list[BaseGeometry]:
     return [ring for one in polygons for ring in (one.exterior, *one.interiors)]
 
 
-def _belgium() -> BaseGeometry:
-    (country,) = list_places("country")
-    return country.geometry
+@made_once
+def belgian_strings() -> Mapping[str, list[BaseGeometry]]:
+    """Return the lines round Belgium, its provinces and its municipalities, in the unit square."""
+    lines = border_lines()
+    return {kind: _projected([shapely.LineString(line) for line in lines[kind]]) for kind in lines}
 
 
 @made_once
 def belgian_lines() -> Mapping[str, Shapes]:
-    """Return the outlines of Belgium, its provinces and its municipalities, in the unit square."""
-    found = {}
-    for kind in ("country", "province", "municipality"):
-        outlines = [place.geometry for place in list_places(kind)]
-        lines = shapely.union_all([shapely.boundary(one) for one in outlines])
-        found[kind] = Shapes([_projected(part) for part in shapely.get_parts(shapely.line_merge(lines))])
-    return found
+    """Return the same, each kind fit to be cut."""
+    return {kind: Shapes(lines) for kind, lines in belgian_strings().items()}
 
 
 def country_names(language: str) -> list[str]:

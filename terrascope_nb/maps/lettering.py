@@ -11,7 +11,6 @@ from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
-import shapely
 from PIL import ImageDraw, ImageFont
 
 from terrascope_nb.extent.places import Place, list_places
@@ -202,9 +201,7 @@ def _seats() -> np.ndarray:
 
 @made_once
 def _centres() -> np.ndarray:
-    outlines = [place.geometry for place in list_places("province")]
-    circles = shapely.maximum_inscribed_circle(outlines, tolerance=0.01)
-    return project(shapely.get_coordinates(shapely.get_point(circles, 0)))
+    return project(read_data()["province_place"])
 
 
 def write_labels(

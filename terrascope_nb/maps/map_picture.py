@@ -243,9 +243,20 @@ def _data_on(layer: SheetLayer, bounds: Bounds, size: tuple[int, int]) -> NDArra
     """Return the colours of a layer on the pixels of a map: of each, the source's pixel at its centre."""
     width, height = size
     found = np.zeros((height, width, 4), dtype="uint8")
-    part = _common(bounds, layer.painter.source.bounds)
-    if part is None or layer.opacity <= 0:
+    if layer.opacity <= 0:
         return found
+    for turn in (-360.0, 0.0, 360.0):  # a view may lie beyond the date line
+        turned = (bounds[0] + turn, bounds[1], bounds[2] + turn, bounds[3])
+        part = _common(turned, layer.painter.source.bounds)
+        if part is not None:
+            _put(layer, turned, part, found)
+    if layer.opacity < 1:
+        found[..., 3] = np.round(found[..., 3] * layer.opacity)
+    return found
+
+
+def _put(layer: SheetLayer, bounds: Bounds, part: Bounds, found: NDArray[np.uint8]) -> None:
+    height, width = found.shape[:2]
     (left, bottom), (right, top) = mercator_of(bounds[0], bounds[1]), mercator_of(bounds[2], bounds[3])
     (part_left, part_bottom), (part_right, part_top) = mercator_of(part[0], part[1]), mercator_of(part[2], part[3])
     longer = max((part_right - part_left) / (right - left) * width, (part_top - part_bottom) / (top - bottom) * height)
@@ -257,9 +268,6 @@ def _data_on(layer: SheetLayer, bounds: Bounds, size: tuple[int, int]) -> NDArra
     rows = np.floor((y0 - ys) / (y0 - y1) * rgba.shape[0]).astype(int)
     inside_x, inside_y = (columns >= 0) & (columns < rgba.shape[1]), (rows >= 0) & (rows < rgba.shape[0])
     found[np.ix_(inside_y, inside_x)] = rgba[np.ix_(rows[inside_y], columns[inside_x])]
-    if layer.opacity < 1:
-        found[..., 3] = np.round(found[..., 3] * layer.opacity)
-    return found
 
 
 def _common(one: Bounds, other: Bounds) -> Bounds | None:

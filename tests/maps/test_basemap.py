@@ -48,7 +48,9 @@ SEA = {"North Sea": (2.6, 51.9), "off Ostend": (2.87, 51.26), "Atlantic": (-30.0
 def test_land_is_land_and_sea_is_sea_at_every_zoom(zoom):
     lakes = {"Lake Geneva", "IJsselmeer"}
     for name, place in LAND.items():
-        if zoom >= (6 if name in ("Assenede", "Bastogne") else 2):  # on a far view they lie under the line of the border
+        if zoom >= (
+            6 if name in ("Assenede", "Bastogne") else 2
+        ):  # on a far view they lie under the line of the border
             assert _at(*place, zoom) == _rgb(_LIGHT["land"]), name
     for name, place in SEA.items():
         if zoom >= 8 or (zoom >= 2 and name not in lakes and name != "off Ostend"):
@@ -135,6 +137,15 @@ def test_bounds_fit_a_picture_of_another_shape():
     (x0, y0), (x1, y1) = to_metres.transform(west, south), to_metres.transform(east, north)
     assert (x1 - x0) / (y1 - y0) == pytest.approx(3.0)
     assert (south, north) == (pytest.approx(50.0), pytest.approx(51.0))
+
+
+def test_the_world_goes_on_beyond_the_date_line():
+    assert _BASEMAP.png(TileAddress(3, 9, 2)) == _BASEMAP.png(TileAddress(3, 1, 2))
+    assert _BASEMAP.png(TileAddress(3, -1, 2)) == _BASEMAP.png(TileAddress(3, 7, 2))
+    wide = np.asarray(_BASEMAP.picture((170.0, -20.0, 190.0, 0.0), (400, 400)))
+    east = np.asarray(_BASEMAP.picture((-190.0, -20.0, -170.0, 0.0), (400, 400)))
+    assert (wide == east).all()
+    assert len(np.unique(wide.reshape(-1, 3), axis=0)) > 5  # the islands of Fiji, on both sides
 
 
 def test_places_are_projected_as_pyproj_does():

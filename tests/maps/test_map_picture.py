@@ -115,7 +115,7 @@ def test_an_outline_lies_where_its_places_are():
         image = np.asarray(picture_of(None, [], [Outline(geojson, "#ff0000")], BOX, SIZE))
         rows, columns = np.nonzero((image == (255, 0, 0)).all(axis=2))
         assert abs(columns.mean() - 250) <= 1.5
-        assert np.ptp(rows) > 390
+        assert np.ptp(rows) > 360
     point = {"type": "Point", "coordinates": list(middle)}
     assert (np.asarray(picture_of(None, [], [Outline(point, "#ff0000")], BOX, SIZE))[200, 250] == (255, 0, 0)).all()
 
@@ -240,6 +240,14 @@ def test_a_layer_beside_the_view_draws_nothing_and_fails_nothing(painter):
     away = (20.0, 40.0, 21.0, 41.0)
     image = np.asarray(picture_of(None, [(painter, None, 1.0)], [], away, SIZE))
     assert (image == 238).all()
+
+
+@pytest.mark.parametrize("turn", [-360.0, 360.0])
+def test_a_view_beyond_the_date_line_shows_the_same(painter, turn):
+    turned = (BOX[0] + turn, BOX[1], BOX[2] + turn, BOX[3])
+    here = np.asarray(picture_of(Basemap(), [(painter, None, 1.0)], [], BOX, SIZE)).astype(int)
+    there = np.asarray(picture_of(Basemap(), [(painter, None, 1.0)], [], turned, SIZE)).astype(int)
+    assert (np.abs(here - there).max(axis=2) > 30).mean() < 0.01
 
 
 def test_a_view_of_the_world_stays_cheap(painter):
