@@ -22,6 +22,8 @@ from terrascope_nb.products.names import Name, parse_path
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.cog_tiles import CogTiles
+from terrascope_nb.raster.gdal import opened
+from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.tiling import TileSource
 from terrascope_nb.raster.web_tiles import WebTiles
 from terrascope_nb.raster.window import own_reader, read_info
@@ -51,8 +53,7 @@ def path_source(text: str, bands: Any, name: str | None) -> TileSource:
 def file_source(href: str, bands: Any, name: str | None, times: tuple[np.datetime64, ...] = ()) -> TileSource:
     """Return the tiles of a file: by the product's table where its name says of which product it is."""
     named = _name_of(href)
-    reader = own_reader(href)
-    header = reader.header if isinstance(reader, NativeReader) else None
+    header = _header_of(href)
     numbers = _numbers(href, bands, header)
     if not times and named is not None and named.datetime is not None and named.precision == "second":
         times = (np.datetime64(named.datetime.replace(tzinfo=None), "ns"),)
@@ -64,6 +65,16 @@ def file_source(href: str, bands: Any, name: str | None, times: tuple[np.datetim
         return CogTiles(href, bands=numbers, name=name, kind="classes", attrs=_colour_table(href), times=times)
     attrs = {"stored_type": read_info(href, band=numbers[0]).dtype} if len(numbers) == 3 else {}
     return CogTiles(href, bands=numbers, name=name, attrs=attrs, times=times)
+
+
+def _header_of(href: str) -> Header | None:
+    """Return the header of a GeoTIFF that our own reader understands."""
+    reader = own_reader(href)
+    if reader is None or isinstance(reader, NativeReader):
+        return None if reader is None else reader.header
+    from terrascope_nb.raster.remote_file import known_file  # HTTP libraries, which are loaded by now
+
+    return known_file(href).header
 
 
 def _numbers(href: str, bands: Any, header: Any) -> tuple[int, ...]:
@@ -144,9 +155,7 @@ def _known_file(
 
 def _colour_table(href: str) -> dict[str, Any]:
     """Return the classes that a file's own colour table gives: those with a colour that shows."""
-    import rasterio  # only for files with a colour table
-
-    with rasterio.open(href, driver="GTiff") as dataset:
+    with opened(href, None) as dataset:
         table = dataset.colormap(1)
         nodata = dataset.nodata
     shown = {value: rgba for value, rgba in table.items() if value != nodata and (any(rgba[:3]) and rgba[3])}
