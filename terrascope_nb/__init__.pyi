@@ -57,10 +57,14 @@ from .settings import get_settings as get_settings
 from .settings import options as options
 from .settings import set_options as set_options
 from .widgets.area_picker import AreaPicker as AreaPicker
+from .widgets.availability import Availability as Availability
+from .widgets.explorer import Explorer as Explorer
+from .widgets.explorer import explore as explore
 from .widgets.filter_picker import FilterPicker as FilterPicker
 from .widgets.map import Map as Map
 from .widgets.period_picker import PeriodPicker as PeriodPicker
 from .widgets.product_picker import ProductPicker as ProductPicker
 from .widgets.raster_layer import RasterLayer as RasterLayer
+from .widgets.saving import timelapse as timelapse
 
 __version__: str

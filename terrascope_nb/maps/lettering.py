@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -106,9 +107,7 @@ def _placed(zoom: int, language: str) -> tuple[tuple[Label, ...], np.ndarray]:
     taken: dict[tuple[int, int], list[tuple[float, float, float, float]]] = {}
     labels: list[Label] = []
     for wish in sorted(_wishes(zoom, language), key=lambda one: -one.people):
-        font = font_of(wish.kind)
-        _, top, width, height = font.getbbox(wish.text)
-        wide, tall = math.ceil(width), math.ceil(height)
+        top, wide, tall = _measured(wish.text, wish.kind)
         for dx, dy in _offsets(wish, wide, tall):
             x, y = wish.x * scale + dx, wish.y * scale + dy
             box = (x - _GAP, y - _GAP + top, x + wide + _GAP, y + tall + _GAP)
@@ -129,6 +128,13 @@ def _placed(zoom: int, language: str) -> tuple[tuple[Label, ...], np.ndarray]:
             break
     boxes = np.array([(one.x, one.y, one.dx, one.dy, one.width, one.height) for one in labels]).reshape(-1, 6)
     return tuple(labels), boxes
+
+
+@lru_cache(maxsize=8192)
+def _measured(text: str, kind: Kind) -> tuple[int, int, int]:
+    """Return the first row, the width and the height of a name in pixels; the same at every zoom."""
+    _, top, width, height = font_of(kind).getbbox(text)
+    return math.floor(top), math.ceil(width), math.ceil(height)
 
 
 def _offsets(wish: _Wish, wide: int, tall: int) -> Iterator[tuple[int, int]]:
