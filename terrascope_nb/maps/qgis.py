@@ -35,6 +35,9 @@ def qml_of(look: Look) -> str:
     """
     root = Element("qgis", version="3.22.0", styleCategories="Symbology")
     pipe = SubElement(root, "pipe")
+    # Pixels stay pixels, and QGIS does not choose ends of its own.
+    SubElement(SubElement(pipe, "provider"), "resampling", enabled="false", maxOversampling="2",
+               zoomedInResamplingMethod="nearestNeighbour", zoomedOutResamplingMethod="nearestNeighbour")  # fmt: skip
     if look.kind == "classes":
         _palette(pipe, look)
     elif look.kind == "rgb":
@@ -49,7 +52,12 @@ def qml_of(look: Look) -> str:
 
 def _renderer(pipe: Element, kind: str, look: Look, **how: str) -> Element:
     facts: dict[str, str] = {"type": kind, "opacity": f"{look.opacity:g}", "alphaBand": "-1", **how}
-    return SubElement(pipe, "rasterrenderer", facts)
+    renderer = SubElement(pipe, "rasterrenderer", facts)
+    SubElement(renderer, "rasterTransparency")
+    origin = SubElement(renderer, "minMaxOrigin")
+    SubElement(origin, "limits").text = "None"
+    SubElement(origin, "extent").text = "WholeRaster"
+    return renderer
 
 
 def _palette(pipe: Element, look: Look) -> None:
