@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.decoding import Decoder
+from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import cut, is_on_grid
 from terrascope_nb.cube.plan import Step
 from terrascope_nb.cube.stacks import How, Layer, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
-from terrascope_nb.cube.stream import Keeps, Look, Piece, Stream
+from terrascope_nb.cube.stream import Keeps, Piece, Stream
 from terrascope_nb.host.limits import available_memory, cores
 
 _STACKS = 0.25

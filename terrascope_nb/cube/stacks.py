@@ -71,9 +71,9 @@ def reduce_layers(
 
     Returns
     -------
-    tuple of arrays of that shape: float32, NaN where no date is valid (0 for ``count``); and uint16.
+    tuple of arrays of that shape: float32, NaN where no date is valid (0 for ``count``); and uint16. They may lie in the
+    scratch memory: fresh pages for every piece cost a tenth of the time of a large composite.
     """
-    number = np.zeros(shape, dtype="uint16")
     if how.percent is not None:
         stack = scratch.take("stack", (most, *shape), np.float32)
         filled = 0
@@ -83,6 +83,8 @@ def reduce_layers(
                 np.fmin(layer, np.float32(np.inf), out=stack[filled])
                 filled += 1
         return rank_values(stack[:filled], how.percent)
+    number: NDArray[np.uint16] = scratch.take("number", shape, np.uint16)
+    number.fill(0)
     if how.name in ("mean", "sum"):
         total = np.zeros(shape, dtype="float64")
         for layer in layers:
@@ -93,7 +95,8 @@ def reduce_layers(
         if how.name == "mean":
             np.divide(total, number, out=total, where=number > 0)
         return np.where(number > 0, total, np.nan).astype("float32"), number
-    kept = np.full(shape, np.nan, dtype="float32")
+    kept: NDArray[np.float32] = scratch.take("kept", shape, np.float32)
+    kept.fill(np.nan)
     for layer in layers:
         if layer is None:
             continue

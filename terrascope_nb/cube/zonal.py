@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block, reduce_picked
 from terrascope_nb.analysis.pixels import Pixels
 from terrascope_nb.cube.crew import work
+from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import Cuts, cut
 from terrascope_nb.cube.plan import Step
 from terrascope_nb.cube.standing import Standing
-from terrascope_nb.cube.stream import Keeps, Look, Piece, Stream
+from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
 
 @dataclass(frozen=True, slots=True)
