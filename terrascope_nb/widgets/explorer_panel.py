@@ -227,7 +227,9 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             self._layer = self.map.add(cube, bands=colours, name=self._product_name())
         else:
             self._layer = self.map.add(cube[names[0]], name=f"{self._product_name()} {names[0]}")
-        self._legend = _legend(self.map, self._layer)
+        self._legend = self.map.tools.legend(self._layer, on_map=True)
+        self._beside.children = (self.map, self.map.tools)
+        self.map.tools.open_tool(say("Time"))
 
     def _variable_of(self, cube: Any, common: str) -> str | None:
         for name, variable in cube.data_vars.items():
@@ -281,10 +283,12 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         left = widgets.VBox(
             [*self.sections, row(self._search_button)], layout=widgets.Layout(flex="1 1 360px", min_width="300px")
         )
-        right = widgets.VBox([self.map], layout=widgets.Layout(flex="2 1 480px", min_width="300px"))
-        top = widgets.HBox([left, right], layout=widgets.Layout(flex_flow="row wrap"))
+        self._beside = widgets.VBox([self.map], layout=widgets.Layout(flex="2 1 480px", min_width="300px"))
+        top = widgets.HBox([left, self._beside], layout=widgets.Layout(flex_flow="row wrap"))
         self.children = [top, self.status, self._results, self.code_cell]
+        self.add_class("tsnb-explorer")
         self.dates.observe(self._days_changed, "dropped")
+        self.dates.observe(self._day_chosen, "selected")
         self.table.observe(self._scenes_changed, "dropped")
         self.product_picker.observe(lambda _: self._product_changed(), "product")
         for picker, name in (
@@ -346,6 +350,14 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         kept = [one for one in self.table.dropped if one not in back]
         self._select([*kept, *(one for one in gone if one not in kept)])
 
+    def _day_chosen(self, change: Mapping[str, Any]) -> None:
+        """Show the chosen day on the map too, where it is loaded."""
+        if self._layer is None or not change["new"]:
+            return
+        days = [str(moment)[:10] for moment in self._layer.times]
+        if change["new"] in days:
+            self._layer.time_index = days.index(change["new"])
+
     def _scenes_changed(self, change: Mapping[str, Any]) -> None:
         if not self._syncing:
             self._select(change["new"])
@@ -375,9 +387,3 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         for part in (self.dates, self.table, self.footprints, self.map):
             part.close()
         super().close()
-
-
-def _legend(shown: Map, layer: Any) -> Any:
-    from terrascope_nb.widgets.tools.colour_bar import ColourBar  # the looking tools: only once something is drawn
-
-    return ColourBar(shown, layer)

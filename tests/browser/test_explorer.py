@@ -179,3 +179,104 @@ def test_a_thousand_footprints_and_rows_light_each_other_within_a_tenth_of_a_sec
     print(f"over {over}: median {spent[10]:.0f} ms, slowest {spent[-1]:.0f} ms")
     assert spent[10] < 100, spent
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+
+EXPLORE = f"""
+import terrascope_nb as ts
+explorer = ts.explore("s2-ndvi", {BOX}, "2018-06", source="sample")
+explorer
+"""
+
+
+def test_the_walk_from_results_to_a_loaded_map_and_its_code_run_in_a_fresh_kernel(lab):
+    lab.open_cells(
+        EXPLORE,
+        "kept = [item.id for item in explorer.items]; total = float(explorer.cube.NDVI.sum())\n"
+        "print(len(explorer.items), explorer.dropped, explorer.cube.sizes['time'], round(total, 3))",
+        "print(explorer.code)",
+        "",
+    )
+    lab.run(0)
+    page = lab.page
+    wait_until_measured(lab)
+    page.locator(".tsnb-day").nth(3).click()
+    page.get_by_role("button", name="Drop this date").click()
+    expect(page.locator(".tsnb-results tr.tsnb-gone")).to_have_count(1)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.locator(".tsnb-status-text").first).to_contain_text("Loaded", timeout=60_000)
+    page.get_by_role("button", name="Code", exact=True).last.click()
+    code = page.locator(".tsnb-code pre")
+    expect(code).to_contain_text('items.without("2018-06-15")')
+    lab.run(1)
+    assert lab.text(1).startswith("8 ('2018-06-15',) 8 ")
+    text = code.inner_text()
+    lab.run(2)
+    assert lab.text(2).splitlines() == text.splitlines()
+    told = lab.text(1).split()[-1]
+    lab.restart_kernel()
+    page.evaluate(
+        "text => { const cell = window.jupyterapp.shell.currentWidget.content.widgets[3];"
+        " cell.model.sharedModel.setSource(text); }",
+        text + "\nprint(len(items), round(float(cube.NDVI.sum()), 3))",
+    )
+    lab.run(3)
+    assert lab.text(3) == f"8 {told}"
+
+
+def test_the_explorer_has_no_violation_in_light_and_dark(lab):
+    lab.open_cells(EXPLORE)
+    lab.run(0)
+    page = lab.page
+    wait_until_measured(lab)
+    page.get_by_role("button", name="Load", exact=True).click()
+    expect(page.locator(".tsnb-status-text").first).to_contain_text("Loaded", timeout=60_000)
+    page.locator(".tsnb-section").nth(2).click()
+    for theme in (LIGHT, DARK):
+        lab.theme(theme)
+        page.wait_for_timeout(1500)
+        assert lab.violations(".tsnb-explorer") == []
+
+
+def test_a_click_on_the_map_of_the_explorer_lists_its_scenes_and_hovering_lights_a_row(lab):
+    lab.open_cells(EXPLORE)
+    lab.run(0)
+    page = lab.page
+    wait_until_measured(lab)
+    outlines_ready(page)
+    box = page.locator(".leaflet-container").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.click(*middle)
+    expect(page.locator(".tsnb-results-here")).to_contain_text("9 scenes lie at this place")
+    page.locator(".tsnb-results tbody tr").nth(4).hover()
+    expect(page.locator(".leaflet-interactive[stroke-width='4']")).to_have_count(1)
+
+
+SLOW = f"""
+import threading, terrascope_nb as ts
+from terrascope_nb.catalogue.opening import open_source
+class Slow:
+    roots = ()
+    def find(self, request):
+        go.wait(60)
+        return open_source("sample").find(request)
+go = threading.Event()
+explorer = ts.explore(source=Slow())
+explorer.product, explorer.area, explorer.period = "s2-ndvi", {BOX}, "2018-06"
+explorer
+"""
+
+
+def test_a_search_that_takes_long_shows_a_sign_of_life_and_can_be_cancelled(lab):
+    lab.open_cells(SLOW, "print(explorer.status.text, len(explorer.items))")
+    lab.run(0)
+    page = lab.page
+    page.get_by_role("button", name="Search", exact=True).last.click()
+    line = page.locator(".tsnb-status").first
+    expect(line.locator(".tsnb-status-text")).to_contain_text("Searching s2-ndvi")
+    expect(line.locator(".tsnb-status-seconds")).to_contain_text("1 s", timeout=5000)
+    assert lab.violations(".tsnb-status") == []
+    line.get_by_role("button", name="Cancel").click()
+    expect(line.locator(".tsnb-status-text")).to_have_text("Cancelled.")
+    lab.run(1)
+    assert lab.text(1) == "Cancelled. 0"

@@ -108,6 +108,10 @@ def test_loading_in_the_background_reads_the_values_draws_them_and_says_so(explo
         explorer.loaded["NDVI"].values, load(explorer.items, ["NDVI"], area=BOX, mask="clear")["NDVI"].values
     )
     assert [layer.name for layer in explorer.map.rasters] == ["s2-ndvi NDVI"]
+    assert "NDVI" in explorer._legend.describe()
+    explorer.dates.selected = str(explorer.dates.marks[2].day)  # the map follows the calendar
+    shown = explorer.map.rasters[0]
+    assert str(shown.times[shown.time_index])[:10] == explorer.dates.selected
     explorer.load()
     assert len(explorer.map.rasters) == 1  # the layer before is replaced
 
