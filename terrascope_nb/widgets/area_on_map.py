@@ -40,7 +40,7 @@ class AreaOnMap:
         self._on_drawn = on_drawn
         self._on_tile = on_tile
         self._on_grid = on_grid
-        self._telling = False
+        self._told: list[dict[str, Any]] = []
         self._tiles: frozenset[str] = frozenset()
         self.control = self._own_control()
         self.layer = ipyleaflet.GeoJSON(data=_EMPTY, name="Area")
@@ -61,11 +61,8 @@ class AreaOnMap:
     def show(self, found: Aoi | None, chosen: Collection[str] = ()) -> None:
         """Draw an area; features whose id is chosen stand out."""
         editable, fixed = on_the_map(found)
-        self._telling = True
-        try:
-            self.control.data = [as_drawn(one, _CHOSEN if one.id in chosen else _STYLE) for one in editable]
-        finally:
-            self._telling = False
+        self._told = [as_drawn(one, _CHOSEN if one.id in chosen else _STYLE) for one in editable]
+        self.control.data = self._told
         features = [_feature(one, _CHOSEN if one.id in chosen else _STYLE) for one in fixed]
         self.layer.data = {"type": "FeatureCollection", "features": features}
         tiles = frozenset(one.id for one in found or () if one.properties.get("tile") == one.id)
@@ -115,7 +112,7 @@ class AreaOnMap:
         return control
 
     def _drawn(self, change: Any) -> None:
-        if not self._telling:
+        if change["new"] != self._told:  # what was told from here comes by too
             self._on_drawn(list(change["new"]))
 
     def _clicked(self, feature: Any = None, **_: Any) -> None:

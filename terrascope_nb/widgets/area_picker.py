@@ -27,11 +27,11 @@ from terrascope_nb.widgets.field import (
     button,
     heading,
     hint,
-    on_enter,
     row,
     status,
 )
 from terrascope_nb.widgets.overheard import overheard
+from terrascope_nb.widgets.typed_field import TypedField
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -200,10 +200,14 @@ class AreaPicker(Picker):
     # the parts
 
     def _build(self, geocoder: Callable[[str], Sequence[inputs.Hit]]) -> None:
-        text = say("Place, tile, bbox, WKT, GeoJSON, viewer link or file name")
-        self.text = widgets.Text(description=say("Area"), placeholder=text, layout=LONG, style=WIDE)
-        on_enter(self.text, lambda: self._heard(self._use_text, self.text_message))
-        self.text_message = Message()
+        self.text = TypedField(
+            say("Area"),
+            {
+                say("Use as the area"): self._use_text,
+                say("Add to the area"): lambda: self._use_text(add=True),
+            },
+            placeholder=say("Place, tile, bbox, WKT, GeoJSON, viewer link or file name"),
+        )
         self.places = PlaceSearch(self._take, geocoder)
         self.saved = SavedAreas(lambda: self.area, self._take)
         self.file_message: Message = Message()
@@ -236,14 +240,7 @@ class AreaPicker(Picker):
     def _children(self, inside: bool) -> list[widgets.Widget]:
         """Return the parts, the map beside the fields where there is room for both."""
         fields = [
-            row(
-                self.text,
-                button(say("Use as the area"), lambda: self._heard(self._use_text, self.text_message), primary=True),
-                button(
-                    say("Add to the area"), lambda: self._heard(lambda: self._use_text(add=True), self.text_message)
-                ),
-            ),
-            self.text_message,
+            self.text,
             self.places,
             row(self.upload, hint(say("GeoJSON, GeoPackage, zipped shapefile, KML, GML, GPX or WKT, up to 9 MB"))),
             self.file_message,
@@ -310,7 +307,7 @@ class AreaPicker(Picker):
             self._editing = ""
         else:
             self._take(read, add=add)
-        self.text_message.news(read.said)
+        self.text.news(read.said)
 
     def _use_files(self, files: Sequence[Mapping[str, Any]]) -> None:
         if not files:
@@ -337,13 +334,11 @@ class AreaPicker(Picker):
     def _edit_marked(self) -> None:
         marked = self.features.value
         if self.area is None or len(marked) != 1:
-            self.text_message.error(say("Mark one area in the list to edit it as text."))
+            self.text.error(say("Mark one area in the list to edit it as text."))
             return
         self._editing = marked[0]
         self.text.value = inputs.text_of(self.area, marked)
-        self.text_message.news(
-            [say("Change the text above and press Use as the area: area {id} keeps its id.", id=marked[0])]
-        )
+        self.text.news([say("Change the text above and press Use as the area: area {id} keeps its id.", id=marked[0])])
 
     # what the map does
 
@@ -395,7 +390,7 @@ class AreaPicker(Picker):
         self._show_facts()
 
     def _show_map(self) -> None:
-        if self._on_map is not None and not self._quiet:
+        if self._on_map is not None and not self._is_quiet:
             self._on_map.show(self.area, self.features.value)
 
     def _show_facts(self) -> None:

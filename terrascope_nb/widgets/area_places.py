@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import ipywidgets as widgets
 
 from terrascope_nb.widgets.area_inputs import Hit, Read, place_names, read_any, read_place
-from terrascope_nb.widgets.field import LONG, WIDE, Message, attempt, button, on_enter, row
+from terrascope_nb.widgets.field import LONG, WIDE, attempt, button, row
+from terrascope_nb.widgets.typed_field import TypedField
 from terrascope_nb.words import say
 
 
@@ -25,12 +26,12 @@ class PlaceSearch(widgets.VBox):  # type: ignore[misc]
     def __init__(self, take: Callable[[Read], None], geocoder: Callable[[str], Sequence[Hit]]) -> None:
         self._take, self._geocoder = take, geocoder
         self._found: tuple[Hit, ...] = ()
-        self.name = widgets.Combobox(
-            description=say("Belgian place"),
+        self.name = TypedField(
+            say("Belgian place"),
+            {say("Search the place"): self.search},
             placeholder=say("Municipality, province or NIS code"),
             options=place_names(),
-            layout=LONG,
-            style=WIDE,
+            main=False,
         )
         self.online = widgets.Checkbox(
             value=False,
@@ -39,16 +40,13 @@ class PlaceSearch(widgets.VBox):  # type: ignore[misc]
             layout=widgets.Layout(width="auto"),
         )
         self.hits = widgets.Dropdown(description=say("Found online"), options=[], layout=LONG, style=WIDE)
-        self.message = Message()
-        on_enter(self.name, lambda: attempt(self.search, self.message))
-        self._hits_row = row(self.hits, button(say("Use this place"), lambda: attempt(self.use, self.message)))
+        self._hits_row = row(self.hits, button(say("Use this place"), lambda: attempt(self.use, self.name)))
         self._offer(())
         super().__init__(
             [
-                row(self.name, button(say("Search the place"), lambda: attempt(self.search, self.message))),
+                self.name,
                 self.online,
                 self._hits_row,
-                self.message,
             ]
         )
 
@@ -63,11 +61,11 @@ class PlaceSearch(widgets.VBox):  # type: ignore[misc]
         self._offer(())
         if self.online.value:
             self._offer(self._geocoder(self.name.value.strip()))
-            self.message.news([say("Places © OpenStreetMap contributors; choose one of those found.")])
+            self.name.news([say("Places © OpenStreetMap contributors; choose one of those found.")])
             return
         read = read_place(self.name.value)
         self._take(read)
-        self.message.news([*read.said, *read.area.notes])
+        self.name.news([*read.said, *read.area.notes])
 
     def use(self) -> None:
         """Take the bounds of a place that was found online."""

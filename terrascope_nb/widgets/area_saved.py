@@ -10,8 +10,9 @@ from terrascope_nb.errors import AreaError
 from terrascope_nb.extent import saved
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.widgets.area_inputs import Read, read_any
-from terrascope_nb.widgets.field import EDGED, LONG, WIDE, Message, attempt, button, on_enter, row
+from terrascope_nb.widgets.field import EDGED, LONG, WIDE, attempt, button, row
 from terrascope_nb.widgets.overheard import overheard
+from terrascope_nb.widgets.typed_field import TypedField
 from terrascope_nb.words import say
 
 
@@ -30,22 +31,21 @@ class SavedAreas(widgets.VBox):  # type: ignore[misc]
         self._get, self._take = get, take
         self._asked = ""
         self.names = widgets.Dropdown(description=say("Saved areas"), options=[], layout=LONG, style=WIDE)
-        self.name = widgets.Text(description=say("Name"), placeholder=say("my fields"), layout=LONG, style=WIDE)
-        self.message = Message()
-        on_enter(self.name, lambda: attempt(self.save, self.message))
+        self.name = TypedField(
+            say("Name"), {say("Save this area"): self.save}, placeholder=say("my fields"), main=False
+        )
         super().__init__(
             [
-                row(self.names, button(say("Use the saved area"), lambda: attempt(self.use, self.message))),
                 row(
-                    self.name,
-                    button(say("Save this area"), lambda: attempt(self.save, self.message)),
-                    button(say("Forget the saved area"), lambda: attempt(self.forget, self.message)),
+                    self.names,
+                    button(say("Use the saved area"), lambda: attempt(self.use, self.name)),
+                    button(say("Forget the saved area"), lambda: attempt(self.forget, self.name)),
                 ),
-                self.message,
+                self.name,
             ],
             layout=EDGED,
         )
-        attempt(self.refresh, self.message)  # one damaged file must not take the picker away
+        attempt(self.refresh, self.name)  # one damaged file must not take the picker away
 
     def use(self) -> None:
         """Choose the saved area of the list."""
@@ -63,13 +63,13 @@ class SavedAreas(widgets.VBox):  # type: ignore[misc]
         if replaces and self._asked != name:
             self._asked = name
             text = say("There is an area {name} already; press Save this area again to replace it.", name=name)
-            self.message.news([text])
+            self.name.news([text])
             return
         self._asked = ""
         with overheard() as said:
             file = saved.save_area(name, found, overwrite=replaces)
         self.refresh(name)
-        self.message.news([say("Saved as {name} for all your notebooks ({file}).", name=name, file=file), *said])
+        self.name.news([say("Saved as {name} for all your notebooks ({file}).", name=name, file=file), *said])
 
     def forget(self) -> None:
         """Remove the saved area of the list."""
@@ -78,7 +78,7 @@ class SavedAreas(widgets.VBox):  # type: ignore[misc]
         name = self.names.value
         saved.remove_area(name)
         self.refresh()
-        self.message.news([say("The saved area {name} is forgotten.", name=name)])
+        self.name.news([say("The saved area {name} is forgotten.", name=name)])
 
     def refresh(self, chosen: str = "") -> None:
         """List the saved areas anew.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import ipywidgets as widgets
 
@@ -21,6 +22,16 @@ EDGED = widgets.Layout(border=f"1px solid {_EDGE}", padding="6px 8px", margin="4
 _ERROR = "var(--jp-error-color1, #d32f2f)"
 _WARN = "var(--jp-warn-color1, #f57c00)"
 _TEXT = "var(--jp-ui-font-color1, #212121)"
+
+
+class Says(Protocol):
+    """Where something can be said: a line of its own, or one that belongs to a field."""
+
+    def error(self, text: str) -> None:
+        """Say what is wrong."""
+
+    def no_error(self) -> None:
+        """Take an error away."""
 
 
 class Message(widgets.HTML):  # type: ignore[misc]
@@ -90,7 +101,7 @@ def on_enter(field: widgets.Text, act: Callable[[], object]) -> None:
     field.on_msg(heard)
 
 
-def attempt(act: Callable[[], None], message: Message) -> bool:
+def attempt(act: Callable[[], object], message: Says) -> bool:
     """Do what a person asks; an error is said in the message, and what there was stays. True when it went well."""
     try:
         act()
@@ -110,21 +121,27 @@ class Picker(widgets.VBox):  # type: ignore[misc]
     """A widget for one choice, that has its value without any browser and shows it as text where there is none."""
 
     def __init__(self, **options: Any) -> None:
-        self._quiet = 0
+        # One per thread: what a person does in the page meanwhile is heard all the same.
+        self._quiet = threading.local()
         super().__init__(**options)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether this thread sets fields itself just now."""
+        return bool(getattr(self._quiet, "depth", 0))
 
     @contextmanager
     def _silently(self) -> Iterator[None]:
         """Set fields without hearing them."""
-        self._quiet += 1
+        self._quiet.depth = getattr(self._quiet, "depth", 0) + 1
         try:
             yield
         finally:
-            self._quiet -= 1
+            self._quiet.depth -= 1
 
-    def _heard(self, act: Callable[[], None], message: Message) -> None:
+    def _heard(self, act: Callable[[], None], message: Says) -> None:
         """Do what a field asks, unless the field was set by the picker itself."""
-        if not self._quiet:
+        if not self._is_quiet:
             attempt(act, message)
 
     def describe(self) -> str:

@@ -21,11 +21,11 @@ from terrascope_nb.widgets.field import (
     button,
     heading,
     hint,
-    on_enter,
     row,
     status,
 )
 from terrascope_nb.widgets.overheard import overheard
+from terrascope_nb.widgets.typed_field import TypedField
 from terrascope_nb.words import say
 
 _PLATFORMS = {
@@ -121,11 +121,11 @@ class FilterPicker(Picker):
             layout=_narrow(),
             style=WIDE,
         )
-        self.relative_orbit = widgets.Text(
-            description=say("Relative orbits"),
+        self.relative_orbit = TypedField(
+            say("Relative orbits"),
+            {say("Use these orbits"): self._use_fields},
             placeholder=say("any, or numbers such as 8, 51"),
-            layout=_narrow(),
-            style=WIDE,
+            main=False,
         )
         self.platform = widgets.SelectMultiple(
             description=say("Satellites"), options=[], rows=3, layout=_narrow(), style=WIDE
@@ -144,16 +144,12 @@ class FilterPicker(Picker):
         self.resolution = widgets.Dropdown(description=say("Pixel size"), options=[], layout=_narrow(), style=WIDE)
         for field in (self.max_cloud, self.orbit_direction, self.platform, self.version, self.resolution):
             field.observe(lambda _: self._heard(self._use_fields, self.message), "value")
-        on_enter(self.relative_orbit, lambda: self._heard(self._use_fields, self.message))
         self.result = widgets.HTML()
         self.children = [
             heading(say("Choose filters")),
             row(self.max_cloud, self.cloud_hint),
             row(self.orbit_direction),
-            row(
-                self.relative_orbit,
-                button(say("Use these orbits"), lambda: self._heard(self._use_fields, self.message)),
-            ),
+            self.relative_orbit,
             row(self.platform, self.platform_hint),
             row(self.resolution),
             row(self.version),
@@ -222,6 +218,7 @@ class FilterPicker(Picker):
 
     def _changed(self, _: Mapping[str, Any]) -> None:
         self.message.no_error()
+        self.relative_orbit.no_error()
         self._offer()
         self._show()
 

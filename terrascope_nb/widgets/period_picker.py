@@ -12,7 +12,8 @@ import traitlets
 
 from terrascope_nb.errors import PeriodError
 from terrascope_nb.extent.period import Period, PeriodLike, period, season
-from terrascope_nb.widgets.field import LONG, WIDE, Message, Picker, button, heading, hint, on_enter, row, status
+from terrascope_nb.widgets.field import WIDE, Message, Picker, button, heading, hint, row, status
+from terrascope_nb.widgets.typed_field import TypedField
 from terrascope_nb.words import say
 
 _SEASONS = {
@@ -135,13 +136,12 @@ class PeriodPicker(Picker):
             value=0, min=0, max=_MOST_EARLIER, description=say("Earlier years"), layout=_NARROW, style=WIDE
         )
         self.earlier.observe(lambda _: self._heard(self._use_earlier, self.message), "value")
-        self.text = widgets.Text(
-            description=say("Or type it"), placeholder="2018-04/2018-09, last 30 days, 04-01/09-30 2018-2020",
-            layout=LONG, style=WIDE,
-        )  # fmt: skip
-        on_enter(self.text, lambda: self._heard(self._use_text, self.message))
+        self.text = TypedField(
+            say("Or type it"),
+            {say("Use it"): self._use_text},
+            placeholder="2018-04/2018-09, last 30 days, 04-01/09-30 2018-2020",
+        )
         self.result = widgets.HTML()
-        use = say("Use it")
         self.children = [
             heading(say("Choose a period")),
             row(self.quick),
@@ -156,7 +156,7 @@ class PeriodPicker(Picker):
                 button(say("Use the season"), lambda: self._heard(self._use_season, self.message)),
             ),
             row(self.earlier, hint(say("0 = only this one; 3 = the same days of the three years before too"))),
-            row(self.text, button(use, lambda: self._heard(self._use_text, self.message), primary=True)),
+            self.text,
             self.message,
             row(self.result, button(say("All dates"), lambda: setattr(self, "period", None))),
         ]
@@ -229,6 +229,7 @@ class PeriodPicker(Picker):
 
     def _changed(self, _: Mapping[str, Any]) -> None:
         self.message.clear()
+        self.text.clear()
         self._show()
 
     def _show(self) -> None:

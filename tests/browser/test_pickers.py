@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
+import mgrs
 import pytest
 from playwright.sync_api import expect
 from support.notebooks import DARK, LIGHT
@@ -88,8 +90,73 @@ def test_the_area_picker_has_no_violation(lab, theme):
     expect(page.get_by_label("Areas", exact=True).locator("option")).to_contain_text(["31UES"])
     page.get_by_label("Area", exact=True).fill("no such place at all")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("no such place")
+    expect(page.get_by_role("alert").first).to_contain_text("no such place")
+    expect(page.get_by_label("Area", exact=True)).to_have_attribute("aria-invalid", "true")
     assert lab.violations(".jp-OutputArea-output .widget-vbox") == []
+
+
+def _tab_to(page, name):
+    """Press Tab until the element of that name has the focus: a person who has no mouse."""
+    for _ in range(25):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => { const e = document.activeElement; return e.labels?.[0]?.textContent.trim() || e.textContent.trim(); }"
+        )
+        if focused == name:
+            return
+    raise AssertionError(f"{name!r} is not reached by Tab")
+
+
+def test_areas_are_chosen_changed_and_removed_by_keyboard_alone(lab):
+    lab.open_cells(AREA, TOLD)
+    lab.run(0)
+    page = lab.page
+    listed = page.get_by_label("Areas", exact=True).locator("option")
+    page.get_by_label("Area", exact=True).focus()
+    page.keyboard.type("3.7, 51.1, 3.8, 51.2")
+    _tab_to(page, "Use as the area")
+    page.keyboard.press("Space")
+    expect(listed).to_have_count(1)
+    page.get_by_label("Area", exact=True).focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("31UFS")
+    _tab_to(page, "Add to the area")
+    page.keyboard.press("Space")
+    expect(listed).to_have_count(2)
+    _tab_to(page, "Areas")
+    page.keyboard.press("Home")
+    _tab_to(page, "Edit the marked one as text")
+    page.keyboard.press("Space")
+    field = page.get_by_label("Area", exact=True)
+    expect(field).to_have_value(re.compile(r"POLYGON.*"))
+    field.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("3.5, 51.1, 3.6, 51.2")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("3.5, 51.1, 3.6, 51.2")
+    _tab_to(page, "Undo")
+    ((one, changed), (two, _)) = _areas(lab)
+    assert (one, two) == ("1", "31UFS")
+    assert changed == pytest.approx([3.5, 51.1, 3.6, 51.2])
+
+
+def test_a_tile_is_picked_by_a_click_on_the_grid(lab):
+    lab.open_cells(AREA, TOLD, "print(list(picker.map.center), picker.area.tiles)")
+    lab.run(0)
+    page = lab.page
+    page.locator(".leaflet-draw-draw-rectangle").wait_for()
+    page.get_by_label("Show the Sentinel-2 tiles to click on").check()
+    page.locator("path.leaflet-interactive").first.wait_for()
+    box = page.locator(".leaflet-container").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    listed = page.get_by_label("Areas", exact=True).locator("option")
+    expect(listed).to_have_count(1)
+    ((tile, bounds),) = _areas(lab)
+    lab.run(2)
+    lat, lon, *_ = re.findall(r"[\d.]+", lab.text(2))
+    assert bounds[3] - bounds[1] == 109_800
+    # an independent library says which square the middle of the map is in
+    assert tile == mgrs.MGRS().toMGRS(float(lat), float(lon), MGRSPrecision=0)
 
 
 OTHERS = """
