@@ -336,15 +336,21 @@ def figure_of(sheet: MapSheet, *, factor: int = 1, frame_only: bool = False) -> 
     FigureCanvasAgg(figure)
     axes = figure.add_axes((_EDGE / wide, under / tall, width / wide, height / tall))
     _draw_map(axes, sheet, None if frame_only else _composed(sheet, factor))
-    figure.text(_EDGE / wide, 1 - 20 / tall, _clipped(sheet.heading, wide // 9), color=ink, fontsize=11, weight="bold",
-                gid="title")  # fmt: skip
+    _write(figure, _EDGE / wide, 1 - 20 / tall, _clipped(sheet.heading, wide // 9), color=ink, fontsize=11,
+           weight="bold", gid="title")  # fmt: skip
     if sheet.dates and not frame_only:
-        figure.text(_EDGE / wide, 1 - 38 / tall, ", ".join(sheet.dates), color=ink, fontsize=9, gid="date")
+        _write(figure, _EDGE / wide, 1 - 38 / tall, _clipped(", ".join(sheet.dates), wide // 7), color=ink, fontsize=9,
+               gid="date")  # fmt: skip
     for number, line in enumerate(reversed(below)):
-        figure.text(_EDGE / wide, (8 + number * _LINE) / tall, line, color=ink, fontsize=6.5, alpha=0.8)
+        _write(figure, _EDGE / wide, (8 + number * _LINE) / tall, line, color=ink, fontsize=6.5, alpha=0.8)
     if side:
         _draw_keys(figure, sheet, keys, named, ((width + 2 * _EDGE) / wide, under / tall, wide, tall), ink)
     return figure
+
+
+def _write(figure: Figure, x: float, y: float, text: str, **how: Any) -> None:
+    """Write a text as it is: a dollar sign is a dollar sign."""
+    figure.text(x, y, text, parse_math=False, **how)
 
 
 def _draw_map(axes: Axes, sheet: MapSheet, image: Image.Image | None) -> None:
@@ -386,7 +392,7 @@ def _draw_keys(
         if top - base < 40 / tall:
             return
         look = layer.painter.look
-        figure.text(left, top - 10 / tall, _clipped(layer.title, 30), color=ink, fontsize=8, weight="bold")
+        _write(figure, left, top - 10 / tall, _clipped(layer.title, 30), color=ink, fontsize=8, weight="bold")
         top -= 20 / tall
         if look.kind == "measurement":
             room = min(150 / tall, top - base - 30 / tall)
@@ -399,11 +405,11 @@ def _draw_keys(
             top -= _class_key(figure, sheet, layer, (left, top), ink, (top - base) * tall) / tall
         else:
             for line in _band_words(look.bands):
-                figure.text(left, top - 8 / tall, line, color=ink, fontsize=7.5)
+                _write(figure, left, top - 8 / tall, line, color=ink, fontsize=7.5)
                 top -= 14 / tall
             top -= 8 / tall
     for outline in outlines:
-        figure.text(left, top - 10 / tall, f"— {_clipped(outline.name, 28)}", color=outline.colour, fontsize=8)
+        _write(figure, left, top - 10 / tall, f"— {_clipped(outline.name, 28)}", color=outline.colour, fontsize=8)
         top -= 16 / tall
 
 
@@ -416,7 +422,7 @@ def _colour_bar(figure: Figure, bar: Axes, look: Look, ink: str) -> None:
     colours = look.with_changes(opacity=1.0).palette() / 255
     mappable = ScalarMappable(Normalize(float(look.vmin), float(look.vmax)), ListedColormap(colours))  # type: ignore[arg-type]
     drawn = figure.colorbar(mappable, cax=bar)
-    drawn.set_label(look.label, color=ink, fontsize=8)
+    drawn.set_label(look.label, color=ink, fontsize=8, parse_math=False)
     drawn.ax.tick_params(labelsize=7, colors=ink, length=3)
     drawn.outline.set(edgecolor=ink, linewidth=0.5)
 
@@ -433,6 +439,8 @@ def _class_key(
     legend = figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, fontsize=7, frameon=False,
                            labelcolor=ink, borderaxespad=0, handlelength=1.2, labelspacing=0.45)  # fmt: skip
     legend.set_gid("classes")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return 15.0 * len(handles) + 10
 
 

@@ -24,6 +24,7 @@ from terrascope_nb.maps.frames import write_gif, write_mp4
 from terrascope_nb.maps.map_picture import MapSheet, Outline, SheetLayer, page_of, pdf_of, png_of
 from terrascope_nb.maps.qgis import qml_of, vrt_of
 from terrascope_nb.raster.tiling import Bounds, mercator_of
+from terrascope_nb.services.viewer import viewer_link
 from terrascope_nb.widgets.online import OnlineBasemap
 from terrascope_nb.widgets.raster_layer import BasemapLayer, RasterLayer
 from terrascope_nb.words import say
@@ -31,7 +32,7 @@ from terrascope_nb.words import say
 if TYPE_CHECKING:
     from terrascope_nb.widgets.map import Map
 
-__all__ = ["save_map", "sheet_of", "timelapse"]
+__all__ = ["map_link", "save_map", "sheet_of", "timelapse"]
 
 KINDS = (".png", ".pdf", ".html", ".tif", ".vrt", ".gif", ".mp4")
 _WIDTH = 900
@@ -182,6 +183,31 @@ def timelapse(
     return _save_lapse(moving_sheet(sheet, moving, times), target, fps, overwrite=overwrite)
 
 
+def map_link(shown: Map, layer: RasterLayer | str | None = None) -> str:
+    """Return a link that opens the Terrascope viewer on what a map shows: view, product and date.
+
+    Parameters
+    ----------
+    shown : Map
+    layer : RasterLayer or str, optional
+        Whose product and date; the uppermost visible one that has a product when None.
+
+    Raises
+    ------
+    CubeError
+        The map has no such layer.
+    """
+    if layer is not None:
+        chosen: RasterLayer | None = chosen_layer(shown, layer)
+    else:
+        chosen = next((one for one in reversed(shown.rasters) if one.visible and one.source.attrs.get("product")), None)
+    product = str(chosen.source.attrs.get("product", "")) or None if chosen is not None else None
+    day = None if chosen is None or chosen.time is None else str(np.datetime_as_string(chosen.time, unit="D"))
+    west, south, east, north = shown.view_bounds
+    view = max(west, -180.0), max(south, -85.0), min(east, 180.0), min(north, 85.0)
+    return viewer_link(view, product, day)
+
+
 # -- what a map shows ------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +239,8 @@ def sheet_of(
         layers=tuple(_sheet_layer(layer) for layer in shown.rasters if layer.visible),
         outlines=tuple(outlines),
         basemap=Basemap() if grounds or online else None,
-        dark=any(layer.choices["dark"] for layer in grounds),
+        # A file is for paper and reports: dark only where somebody chose it, not where the lab happens to be.
+        dark=any(layer.choices["dark"] and not layer.follows for layer in grounds),
         names_above=len(painted) > len(grounds),
         title=title,
         notes=(*shown.notes, *notes),

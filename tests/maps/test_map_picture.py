@@ -156,6 +156,15 @@ def test_the_sheet_says_title_date_unit_scale_and_sources(painter):
     assert bar.get_ylim() == (0.0, 1.0)
 
 
+def test_a_text_is_written_as_it_is(painter):
+    title = r"Costs $5 and $6_a^b \frac{ % é ≥"
+    figure = figure_of(sheet_of(painter, title=title, notes=("a $note$",)))
+    assert {title, "a $note$"} <= {text.get_text() for text in figure.findobj(mpl.text.Text)}
+    with Image.open(io.BytesIO(png_of(sheet_of(painter, title=title)))) as image:
+        assert image.text["Description"].startswith(title)
+    assert pdf_of(sheet_of(painter, title=title)).startswith(b"%PDF")
+
+
 def test_the_map_on_the_sheet_is_the_picture_to_the_pixel(painter):
     sheet = MapSheet(BOX, SIZE, (SheetLayer(painter),), (), Basemap())
     page = np.asarray(Image.open(io.BytesIO(png_of(sheet))).convert("RGB"))

@@ -185,6 +185,18 @@ def test_an_online_map_is_replaced_and_said(dn_file, tmp_path):
     assert any("online map" in note for note in sheet.notes)
 
 
+def test_a_map_becomes_a_link_of_the_viewer_and_back(cube):
+    m = Map()
+    m.add(cube, time="2018-07-05")
+    view = ts.read_viewer_link(m.viewer_link())
+    assert (view.product, view.date) == ("s2-ndvi", date(2018, 7, 5))
+    assert view.bbox == m.view_bounds
+    assert Map(area=view.area).view_bounds[0] <= view.bbox[0]
+    bare = ts.read_viewer_link(Map(center=(0, 0), zoom=0).viewer_link())
+    assert (bare.product, bare.date) == (None, None)
+    assert bare.bbox == (-180.0, -85.0, 180.0, 85.0)
+
+
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
