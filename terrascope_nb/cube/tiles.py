@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import math
 from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,8 @@ _SMALL = 512
 """Pixels of the longer side below which no coarser level is of use."""
 _DEEPER = 3
 """Levels beyond the coarsest overview of the files: each pixel then stands for eight of theirs."""
+_AT_ONCE = 8
+"""Blocks that are fetched at once from servers."""
 _SHARE = 0.25
 """Part of the available memory that an array without a plan may take to be drawn."""
 _TRUE_COLOUR = ("red", "green", "blue")
@@ -213,6 +217,7 @@ class PlanTiles(_CubeSource):
         self._bands = tuple({band.key: band for one in made for band in one.bands}.values())
         plan = self._bands[0].plan
         super().__init__(variables, kind, name, made[0].grid, _levels(plan, made[0].grid, self._bands[0].number))
+        self._is_remote = _is_remote(plan)
         # One plan per level and band, so that a buffer round clouds is measured in its pixels.
         self._plans: dict[tuple[int, str], Plan] = {}
 
@@ -233,6 +238,19 @@ class PlanTiles(_CubeSource):
         rows, cols = min(_BLOCK, chosen.shape[0] - top), min(_BLOCK, chosen.shape[1] - left)
         plan = self._plan_at(band.plan, level)
         return fuse_step(plan, plan.steps[self._step(layer, time)], band.number, plan.grid.crop(top, left, rows, cols))
+
+    def ahead(self, time: int | None, level: int, region: tuple[int, int, int, int]) -> None:
+        """Make all blocks under a region at once where they come over HTTP: waiting for a server takes no core."""
+        wanted = [(layer, at) for layer in range(self.n_raw) for at in self.blocks_under(level, region)]
+        if not self._is_remote or len(wanted) < 2:
+            return
+
+        def make(one: tuple[int, tuple[int, int]]) -> None:
+            with contextlib.suppress(AccessError):  # whoever takes the block is told
+                self.kept_block(one[0], time, level, one[1])
+
+        with ThreadPoolExecutor(min(len(wanted), _AT_ONCE)) as pool:
+            list(pool.map(make, wanted))
 
     def finish(self, raw: tuple[NDArray[Any], ...], inside: NDArray[np.bool_]) -> TilePixels:
         """Work out the variables of the bands."""
@@ -310,6 +328,15 @@ def _level(grid: PixelGrid, factor: tuple[float, float], at: tuple[int, int], th
         shape.append(math.ceil((begin + size) / step - 1e-9) - first)
     cost = 1.0 if thinned < 1.5 else thinned**2
     return Level((shape[0], shape[1]), (_BLOCK, _BLOCK), factor, (shift[0], shift[1]), cost)
+
+
+def _is_remote(plan: Plan) -> bool:
+    """Return whether the first file that may be opened lies behind HTTP."""
+    for source in (one for step in plan.steps for scene in step.scenes for one in scene.sources):
+        if source is not None and not source.failed:
+            with contextlib.suppress(AccessError):
+                return open_href(source.ref).startswith(("http://", "https://"))
+    return False
 
 
 def _first_info(plan: Plan, number: int) -> FileInfo | None:

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terrascope_nb.errors import AccessError
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.pyramid import Level, PyramidSource, overview
@@ -26,6 +27,16 @@ _DEEPER = 3
 
 Decode = Callable[[NDArray[Any]], NDArray[Any]]
 """Stored numbers -> physical values, NaN where there is none."""
+
+
+class Owner(Protocol):
+    """What a file belongs to, such as an asset of a scene."""
+
+    def check(self) -> None:
+        """Raise an AccessError when the file may not be opened."""
+
+    def told(self, error: AccessError) -> AccessError:
+        """Return an error that names the owner."""
 
 
 class CogTiles(PyramidSource):
@@ -49,6 +60,8 @@ class CogTiles(PyramidSource):
         As `TileSource`.
     variable : str, optional
         Variable of a NetCDF file.
+    of : Owner, optional
+        What the file belongs to: asked before each read, and named in errors.
 
     Raises
     ------
@@ -72,8 +85,10 @@ class CogTiles(PyramidSource):
         attribution: str = "",
         times: Sequence[np.datetime64] = (),
         variable: str | None = None,
+        of: Owner | None = None,
     ) -> None:
         self.href = href
+        self._of = of
         self.bands = tuple(bands)
         self._variable = variable
         with ExitStack() as stack:
@@ -104,12 +119,26 @@ class CogTiles(PyramidSource):
         """Return the file as it is now, and the band."""
         state: Hashable = None
         if self._variable is None and not _is_remote(self.href):
-            reader = own_reader(self.href, self.bands[layer])
+            try:
+                reader = own_reader(self.href, self.bands[layer])
+            except AccessError as error:
+                if self._of is None:
+                    raise
+                raise self._of.told(error) from error
             state = reader.state if isinstance(reader, NativeReader) else None
         return self.href, state, self.bands[layer], self._variable
 
     def block(self, layer: int, time: int | None, level: int, at: tuple[int, int]) -> NDArray[Any]:  # noqa: ARG002
         """Return stored numbers of a block."""
+        if self._of is None:
+            return self._block(layer, level, at)
+        try:
+            self._of.check()
+            return self._block(layer, level, at)
+        except AccessError as error:
+            raise self._of.told(error) from error
+
+    def _block(self, layer: int, level: int, at: tuple[int, int]) -> NDArray[Any]:
         shape = self.levels[level]
         top, left = at[0] * shape.block[0], at[1] * shape.block[1]
         bottom, right = min(top + shape.block[0], shape.shape[0]), min(left + shape.block[1], shape.shape[1])

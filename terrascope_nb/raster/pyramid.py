@@ -252,10 +252,21 @@ class PyramidSource(ABC):
     ) -> TilePixels:
         """Return the values of a tile; see `TileSource.read`."""
         time = self._index_of(time)
+        if 0 <= tile.z < self.min_zoom:
+            raise GridError(
+                f"{self.name} is too large to be drawn at zoom {tile.z}: its files have no overviews that are coarse enough. "
+                f"Zoom in to {self.min_zoom}, or add overviews to the file (gdaladdo).",
+                min_zoom=self.min_zoom,
+            )
         place = self.place(tile, size)
         stop_if(cancel)
+        if not place.inside.any():
+            nothing = (
+                np.zeros((size, size), "uint8") if self.kind == "classes" else np.full((size, size), np.nan, "float32")
+            )
+            return TilePixels((nothing,) * len(self.layer_names), place.inside)
         raw = self._taken(place, time, cancel)
-        return self.finish(raw, place.inside.copy() if not place.inside.flags.writeable else place.inside)
+        return self.finish(raw, place.inside)
 
     def value_at(self, lon: float, lat: float, *, time: int | None = None) -> PixelValue:
         """Return the value of the full-resolution pixel that holds a place; see `TileSource.value_at`."""
@@ -356,8 +367,6 @@ class PyramidSource(ABC):
         return index % len(self.times)
 
     def _taken(self, place: Place, time: int | None, cancel: Cancel | None) -> tuple[NDArray[Any], ...]:
-        if not place.inside.any():
-            return tuple(np.zeros(place.inside.shape, dtype="float32") for _ in range(self.n_raw))
         self.ahead(time, place.level, place.region)
         taken = []
         for layer in range(self.n_raw):
@@ -365,19 +374,26 @@ class PyramidSource(ABC):
             taken.append(region.reshape(-1).take(place.index))
         return tuple(taken)
 
+    def blocks_under(self, level: int, region: tuple[int, int, int, int]) -> Iterable[tuple[int, int]]:
+        """Return the (row, column) of the blocks that lie under a region of a level."""
+        lines, columns = self.levels[level].block
+        top, left, bottom, right = region
+        return itertools.product(range(top // lines, -(-bottom // lines)), range(left // columns, -(-right // columns)))
+
+    def kept_block(self, layer: int, time: int | None, level: int, at: tuple[int, int]) -> NDArray[Any]:
+        """Return a block, kept or made; do not write into it."""
+        return blocks.get((self.block_key(layer, time), level, at), lambda: self.block(layer, time, level, at))
+
     def _gathered(
         self, layer: int, time: int | None, level: int, region: tuple[int, int, int, int], cancel: Cancel | None
     ) -> NDArray[Any]:
         """Return a region of a level, put together from its blocks."""
         top, left, bottom, right = region
         lines, columns = self.levels[level].block
-        key = self.block_key(layer, time)
         out: NDArray[Any] | None = None
-        for by, bx in itertools.product(
-            range(top // lines, -(-bottom // lines)), range(left // columns, -(-right // columns))
-        ):
+        for by, bx in self.blocks_under(level, region):
             stop_if(cancel)
-            block = blocks.get((key, level, by, bx), lambda at=(by, bx): self.block(layer, time, level, at))  # type: ignore[misc]
+            block = self.kept_block(layer, time, level, (by, bx))
             y, x = by * lines, bx * columns
             part = block[max(top - y, 0) : bottom - y, max(left - x, 0) : right - x]
             if part.shape == (bottom - top, right - left):

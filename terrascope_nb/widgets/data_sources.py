@@ -9,12 +9,12 @@ import numpy as np
 import pystac
 import xarray as xr
 
-from terrascope_nb.catalogue.access import asset_ref, open_href
+from terrascope_nb.catalogue.access import AssetRef, asset_ref, open_href
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.selection import bands_of, product_for
 from terrascope_nb.cube.tiles import cube_tiles
-from terrascope_nb.errors import AssetUnreachableError, CubeError, UnknownBandError, UnknownProductError
+from terrascope_nb.errors import AccessError, CubeError, UnknownBandError, UnknownProductError
 from terrascope_nb.raster.tiling import TileSource
 from terrascope_nb.widgets.file_sources import file_source
 
@@ -81,13 +81,28 @@ def _of_asset(item: pystac.Item, key: str, bands: Any, name: str | None) -> Tile
         is_band = False
     if is_band:
         return cube_tiles(load([item], key), bands=key, name=label)
-    href = open_href(ref)
     try:
-        return file_source(href, bands, label, _item_times(item))
-    except AssetUnreachableError as error:
-        raise AssetUnreachableError(
-            f"{item.id}, asset {key}: {error.message}", **{**error.facts, "item": item.id, "asset": key}
-        ) from error
+        return file_source(open_href(ref), bands, label, _item_times(item), of=_OfAsset(ref))
+    except AccessError as error:
+        raise _OfAsset(ref).told(error) from error
+
+
+class _OfAsset:
+    """The asset that a file is: says it in errors, and asks before each read whether its path may still be opened."""
+
+    def __init__(self, ref: AssetRef) -> None:
+        self._ref = ref
+
+    def check(self) -> None:
+        """Raise when the path is no longer below the archive roots, or gone."""
+        open_href(self._ref)
+
+    def told(self, error: AccessError) -> AccessError:
+        """Return an error that names item and asset."""
+        named = {"item": self._ref.item_id, "asset": self._ref.key}
+        if set(named) <= set(error.facts):
+            return error
+        return type(error)(f"{self._ref.item_id}, asset {self._ref.key}: {error.message}", **{**error.facts, **named})
 
 
 def _owner_of(asset: Any) -> tuple[pystac.Item, str]:

@@ -21,7 +21,7 @@ from terrascope_nb.products.model import Band, Product
 from terrascope_nb.products.names import Name, parse_path
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.raster.blocks import NativeReader
-from terrascope_nb.raster.cog_tiles import CogTiles
+from terrascope_nb.raster.cog_tiles import CogTiles, Owner
 from terrascope_nb.raster.gdal import opened
 from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.tiling import TileSource
@@ -50,7 +50,9 @@ def path_source(text: str, bands: Any, name: str | None) -> TileSource:
     return file_source(str(Path(text).expanduser().absolute()), bands, name)
 
 
-def file_source(href: str, bands: Any, name: str | None, times: tuple[np.datetime64, ...] = ()) -> TileSource:
+def file_source(
+    href: str, bands: Any, name: str | None, times: tuple[np.datetime64, ...] = (), of: Owner | None = None
+) -> TileSource:
     """Return the tiles of a file: by the product's table where its name says of which product it is."""
     named = _name_of(href)
     header = _header_of(href)
@@ -60,11 +62,11 @@ def file_source(href: str, bands: Any, name: str | None, times: tuple[np.datetim
     known = _band_of(named) if named is not None and len(numbers) == 1 else None
     if known is not None:
         product, band = known
-        return _known_file(href, numbers[0], product, band, name, times)
+        return _known_file(href, numbers[0], product, band, name, times, of)
     if len(numbers) == 1 and header is not None and header.photometric == _PALETTE:
-        return CogTiles(href, bands=numbers, name=name, kind="classes", attrs=_colour_table(href), times=times)
+        return CogTiles(href, bands=numbers, name=name, kind="classes", attrs=_colour_table(href), times=times, of=of)
     attrs = {"stored_type": read_info(href, band=numbers[0]).dtype} if len(numbers) == 3 else {}
-    return CogTiles(href, bands=numbers, name=name, attrs=attrs, times=times)
+    return CogTiles(href, bands=numbers, name=name, attrs=attrs, times=times, of=of)
 
 
 def _header_of(href: str) -> Header | None:
@@ -115,7 +117,13 @@ def _band_of(named: Name) -> tuple[Product | None, Band] | None:
 
 
 def _known_file(
-    href: str, number: int, product: Product | None, band: Band, name: str | None, times: tuple[np.datetime64, ...]
+    href: str,
+    number: int,
+    product: Product | None,
+    band: Band,
+    name: str | None,
+    times: tuple[np.datetime64, ...],
+    of: Owner | None,
 ) -> TileSource:
     info = read_info(href, band=number)
     attrs: dict[str, Any] = {"long_name": band.title.get("en", band.name), "band": band.name}
@@ -128,7 +136,7 @@ def _known_file(
     said = {"common_name": band.common_name, "standard_name": band.standard_name}
     attrs.update({key: value for key, value in said.items() if value})
     make = functools.partial(CogTiles, href, bands=(number,), layer_names=(band.name,), name=name, attribution=attribution,
-                             times=times)  # fmt: skip
+                             times=times, of=of)  # fmt: skip
     if band.kind != "measurement":
         if band.classes:
             attrs["flag_values"] = np.array([one.value for one in band.classes])

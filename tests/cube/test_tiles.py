@@ -25,6 +25,7 @@ from terrascope_nb.errors import (
 )
 from terrascope_nb.raster import pyramid
 from terrascope_nb.raster.tiling import tiles_over
+from terrascope_nb.settings import options
 
 
 @pytest.fixture(autouse=True)
@@ -362,3 +363,18 @@ def test_a_dask_array_of_ones_own_is_drawn(rng):
     source = cube_tiles(array)
     assert len(source.times) == 3
     check_native(source, array, 2, zoom=9)
+
+
+def test_a_cube_behind_http_gives_the_same_tiles(make_scene, rng, make_server, root):
+    server = make_server(root)
+    near = make_scene({"B04": rng.integers(1, 5000, (1300, 1300)).astype("int16")}, overviews=(2, 4))
+    far = near.clone()
+    path = near.assets["B04"].extra_fields["alternate"]["local"]["href"][7:]
+    far.assets["B04"].href = server.url(path)
+    far.assets["B04"].extra_fields.pop("alternate")
+    with options(offline=False, archive_roots=(root / "nowhere",)):
+        there = cube_tiles(load([far], ["B04"])["B04"])
+        tile = tiles_over(there.bounds, 12)[0]
+        found = there.read(tile)
+    np.testing.assert_array_equal(cube_tiles(load([near], ["B04"])["B04"]).read(tile).layers[0], found.layers[0])
+    assert found.inside.any()

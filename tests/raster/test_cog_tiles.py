@@ -356,3 +356,13 @@ def test_a_sample_is_a_thinned_picture_of_the_whole(tmp_path):
     assert 200 < max(found.shape) <= 512
     assert np.nanmedian(found) == pytest.approx(500, abs=30)
     assert not (found == 5).any()
+
+
+def test_a_zoom_that_would_read_too_much_is_refused_in_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(pyramid, "_MOST_PIXELS", 512 * 512)
+    stored = np.ones((2100, 2300), dtype="int16")
+    source = CogTiles(write(tmp_path / "a.tif", stored))
+    assert 8 < source.min_zoom < source.max_zoom
+    with pytest.raises(GridError, match="Zoom in to"):
+        source.read(tiles_over(source.bounds, source.min_zoom - 1)[0])
+    assert source.read(tiles_over(source.bounds, source.min_zoom)[0]).inside.any()

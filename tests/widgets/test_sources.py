@@ -155,6 +155,22 @@ def test_paths_of_a_catalogue_stay_below_the_archive_roots_but_a_path_of_ones_ow
         assert tile_source(folder / B04).kind == "measurement"
 
 
+def test_a_file_that_goes_or_leaves_the_roots_while_it_is_drawn_is_named_with_its_item(item, folder, tmp_path):
+    source = tile_source((item, "PREVIEW"))
+    tile = tiles_over(source.bounds, 12)[0]
+    assert source.read(tile).inside.any()
+    pyramid.blocks.clear()
+    elsewhere = (folder / "preview.tif").rename(tmp_path / "secret.tif")
+    (folder / "preview.tif").symlink_to(elsewhere)
+    with pytest.raises(AssetUnreachableError) as caught:
+        source.read(tile)
+    assert (caught.value.item, caught.value.asset) == (item.id, "PREVIEW")
+    (folder / "preview.tif").unlink()
+    with pytest.raises(AssetUnreachableError, match=r"preview\.tif") as caught:
+        source.read(tile)
+    assert (caught.value.item, caught.value.asset) == (item.id, "PREVIEW")
+
+
 def test_a_missing_asset_is_named_with_its_item(item, folder):
     (folder / "preview.tif").unlink()
     for key in ("PREVIEW", "NOPE"):
