@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 
 from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.decoding import blank, decoder_for
+from terrascope_nb.cube.placing import joined, lookup_for, place, wanted_pieces
 from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import Keep, keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for, valid_numbers
 from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid, same_crs
-from terrascope_nb.raster.window import Window, own_reader, read_window, whole_factors
+from terrascope_nb.raster.window import Window, own_reader, read_window, take
 
 _AT_ONCE = 2**16
 """Pixels that are decoded at once: they and what is made of them fit in a core's cache."""
@@ -89,8 +89,15 @@ def read_source(
             variable=source.variable,
             nodata=source.nodata,
         )
-        pieces = None if wanted is None else _wanted_pieces(href, source, grid, resampling, wanted)
-        return how(grid) if pieces is None else _joined(how, grid, pieces)
+        if source.variable is None and resampling == "nearest":
+            reader = own_reader(href, source.band_index)
+            placed = None if reader is None else place(reader.info.grid, grid, resampling)
+            if reader is not None and reader.info.grid.crs and placed is None:
+                return take(reader, lookup_for(reader.info.grid, reader.info.levels, grid))
+            if reader is not None and placed is not None and wanted is not None:
+                pieces = wanted_pieces(reader.info.block, *placed, grid.shape, wanted)
+                return how(grid) if pieces is None else joined(how, grid, pieces)
+        return how(grid)
 
     return _guarded(plan, source, read)
 
@@ -119,60 +126,6 @@ def _guarded(plan: Plan, source: Source, read: Callable[[str], _Read]) -> _Read 
     )
 
 
-_Piece = tuple[int, int, int, int]
-"""``(top, left, bottom, right)`` in pixels of a grid."""
-
-
-def _wanted_pieces(href: str, source: Source, grid: PixelGrid, resampling: str, wanted: Keep) -> list[_Piece] | None:
-    """Return the pieces of a grid whose native blocks hold a wanted pixel; None = all, or the blocks are not known."""
-    if source.variable is not None or wanted.pixels.all():
-        return None
-    reader = own_reader(href, source.band_index)
-    placed = None if reader is None else _place(reader.info.grid, grid, resampling)
-    if reader is None or placed is None:
-        return None
-    (row, col), factor = placed
-    rows, cols = (side * factor for side in reader.info.block)
-    down, across = _block_edges(row, grid.shape[0], rows), _block_edges(col, grid.shape[1], cols)
-    pieces: list[_Piece] = []
-    for top, bottom in itertools.pairwise(down):
-        for left, right in itertools.pairwise(across):
-            if not wanted.holds(top, left, bottom, right):
-                continue
-            if pieces and pieces[-1][0] == top and pieces[-1][3] == left:
-                left = pieces.pop()[1]  # noqa: PLW2901 - neighbours are read at once
-            pieces.append((top, left, bottom, right))
-    return None if pieces == [(top, 0, bottom, grid.shape[1]) for top, bottom in itertools.pairwise(down)] else pieces
-
-
-def _block_edges(offset: int, length: int, size: int) -> tuple[int, ...]:
-    first = size - offset % size
-    return (0, *range(first, length, size), length) if first < length else (0, length)
-
-
-def _place(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> tuple[tuple[int, int], int] | None:
-    """Return where a grid begins in a file whose pixels are its own or whole multiples, and the multiple."""
-    for factor in whole_factors(file_grid, grid, resampling):
-        at = grid.offset_in(file_grid, factor) if file_grid.crs else None
-        if at is not None:
-            return at, factor
-    return None
-
-
-def _joined(read: Callable[[PixelGrid], Window], grid: PixelGrid, pieces: list[_Piece]) -> Window:
-    """Return the pixels of some pieces of a grid; the rest holds anything and is not inside."""
-    stored: NDArray[Any] | None = None
-    inside = np.zeros(grid.shape, dtype=bool)
-    for top, left, bottom, right in pieces:
-        window = read(grid.crop(top, left, bottom - top, right - left))
-        if stored is None:
-            stored, info = np.zeros(grid.shape, dtype=window.stored.dtype), window.info
-        there = np.s_[top:bottom, left:right]
-        stored[there], inside[there] = window.stored, window.inside
-    assert stored is not None
-    return Window(stored, inside, info)
-
-
 def read_keep(plan: Plan, scene: Scene, grid: PixelGrid) -> Keep | None:
     """Return what the plan's mask keeps of a scene; None = nothing.
 
@@ -181,14 +134,14 @@ def read_keep(plan: Plan, scene: Scene, grid: PixelGrid) -> Keep | None:
     """
     assert plan.mask is not None
     quality, keep = scene.quality, None
-    if quality is None or not touches(quality, grid.pad(1) if plan.mask_buffer else grid):
+    if quality is None or not touches(quality, grid):
         return None
     if not plan.mask_buffer and quality.variable is None:
         rule = plan.mask
 
         def read(href: str) -> Keep | None:
             reader = own_reader(href, quality.band_index)
-            placed = None if reader is None else _place(reader.info.grid, grid, "nearest")
+            placed = None if reader is None else place(reader.info.grid, grid, "nearest")
             if reader is None or placed is None or placed[1] == 1:
                 return None
             (row, col), factor = placed
@@ -255,7 +208,7 @@ def fuse_step(
     clip = None if plan.clip is None else clip_mask(plan.clip, grid)
     todo = None if clip is None else Keep(clip, 1, (0, 0))
     block: NDArray[Any] | None = None
-    for place, scene in enumerate(step.scenes):
+    for rank, scene in enumerate(step.scenes):
         source = scene.sources[number]
         if source is None or not touches(source, grid):
             continue
@@ -263,7 +216,7 @@ def fuse_step(
             break
         keep = None
         if is_masked(plan, number):
-            keep = keeps[place] if keeps is not None else read_keep(plan, scene, grid)
+            keep = keeps[rank] if keeps is not None else read_keep(plan, scene, grid)
             if keep is None:
                 continue
         wanted = keep if todo is None else todo if keep is None else todo.both(keep)
@@ -272,7 +225,7 @@ def fuse_step(
         window = read_source(plan, source, grid, band.resampling, wanted)
         if window is None:
             continue
-        last = place + 1 == len(step.scenes)
+        last = rank + 1 == len(step.scenes)
         if plan.physical and band.band.kind == "measurement":
             values = _values(plan, band, source, window, wanted)
             if block is None:

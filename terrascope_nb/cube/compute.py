@@ -13,6 +13,7 @@ from dask.callbacks import Callback
 
 from terrascope_nb.cube.blocks import failure_topic, failures_of
 from terrascope_nb.cube.budget import check_budget, size_text
+from terrascope_nb.cube.medians import with_own_median
 from terrascope_nb.cube.plan import Failure, Plan, Step, describe_plan, plan_of
 from terrascope_nb.cube.progress import Meter
 from terrascope_nb.cube.standing import why_lazy
@@ -62,6 +63,7 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
         A file could not be read; it is named.
     """
     check_budget(_lazy_bytes(cube), "Computing this cube", resolution=_resolution(cube))
+    cube = with_own_median(cube)
     client = distributed_client()
     if client is not None:
         return cube.compute(scheduler=client)
