@@ -11,8 +11,6 @@ import pystac
 
 from terrascope_nb.catalogue.access import TrustedRoots, asset_ref, trusted_roots
 from terrascope_nb.catalogue.item_facts import asset_encoding, asset_grid, find_asset
-from terrascope_nb.catalogue.items import Items
-from terrascope_nb.catalogue.versions import pick_versions
 from terrascope_nb.cube.plan import Scene, Source
 from terrascope_nb.errors import (
     NothingFoundError,
@@ -46,6 +44,8 @@ def list_items(items: Any) -> tuple[list[pystac.Item], tuple[Path, ...]]:
     TypeError
         Something in it is no `pystac.Item`.
     """
+    from terrascope_nb.catalogue.items import Items  # brings shapely and PROJ, which a preview does without
+
     if isinstance(items, pystac.Item):
         items = [items]
     found = list(items)
@@ -124,6 +124,8 @@ def without_twins(
     """
     if product is None or not fuse:
         return items, []
+    from terrascope_nb.catalogue.versions import pick_versions  # see list_items
+
     kept, dropped = pick_versions(items, product, "latest")
     if dropped:
         warnings.warn(

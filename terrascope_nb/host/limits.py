@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 _NO_LIMIT = 1 << 60  # cgroup v1 writes a page-rounded LONG_MAX where there is no limit
 
 
@@ -33,6 +31,8 @@ def available_memory(*, root: Path = Path("/")) -> int:
     >>> available_memory() > 0
     True
     """
+    import psutil  # only where memory is asked for: a preview does without
+
     room = [int(psutil.virtual_memory().available)]
     for folder in _levels(root, "memory"):
         for limit, used in (("memory.max", "memory.current"), ("memory.high", "memory.current")):

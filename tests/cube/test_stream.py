@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from terrascope_nb.cube.standing import standing
 from terrascope_nb.cube.stream import Piece, Stream
 from terrascope_nb.cube.values import decode
 from terrascope_nb.errors import GridError, NothingFoundError, UnknownBandError
+from terrascope_nb.settings import get_settings
 
 
 def in_order(columns):
@@ -305,9 +307,18 @@ def test_previews_that_cannot_be_made_are_told(make_scene, rng):
         preview(item, "B08")
 
 
-def test_a_preview_needs_neither_xarray_nor_gdal():
-    code = "import sys, terrascope_nb.cube.preview as p; print([m for m in ('xarray', 'dask', 'rasterio', 'pandas') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+def test_a_preview_needs_neither_xarray_nor_gdal_nor_geometry(make_scene, tmp_path):
+    item = make_scene({"B04": np.arange(40_000).reshape(200, 200).astype("int16")})
+    (tmp_path / "item.json").write_text(json.dumps(item.to_dict()))
+    code = f"""
+        import json, pathlib, sys, pystac, terrascope_nb as ts
+        item = pystac.Item.from_dict(json.loads(pathlib.Path({str(tmp_path / "item.json")!r}).read_text()))
+        ts.set_options(archive_roots={[str(root) for root in get_settings().archive_roots]!r})
+        assert ts.preview(item, "B04").values.shape == (1, 200, 200)
+        heavy = "xarray dask distributed rasterio pandas geopandas shapely pyproj psutil spyndex matplotlib".split()
+        print([name for name in heavy if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -24,7 +24,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 @pytest.fixture(autouse=True)
 def a_large_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     free = psutil.virtual_memory()._replace(available=64_000 * MB)
-    monkeypatch.setattr("terrascope_nb.host.limits.psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
     monkeypatch.setattr("terrascope_nb.host.limits._affinity", lambda: 16)
 
 
