@@ -36,6 +36,7 @@ export type TileResult =
 
 /** Sentences in the reader's language, sent by the kernel. */
 export interface IWords {
+  map: string;
   loading: string;
   ready: string;
   failed: string;

@@ -29,6 +29,7 @@ class FrontEnd(Widget):  # type: ignore[misc]
 
     present = Bool(False, help="True once the extension said hello and speaks our protocol.")
     found = Unicode(help="Version of the extension; empty until it said hello.")
+    dark = Bool(False, help="True while the lab has a dark theme.")
     trouble = Unicode(help="Why the extension that is there cannot be used, or differs; empty when all is well.")
 
     def __init__(self, **traits: Any) -> None:
@@ -41,6 +42,7 @@ class FrontEnd(Widget):  # type: ignore[misc]
         self.found = str(content.get("version", ""))
         speaks = content.get("protocol")
         self.trouble = difference(self.found) if self.found != extension_version() else ""
+        self.dark = bool(content.get("dark", False))
         if speaks == PROTOCOL:
             self.present = True
 

@@ -145,6 +145,7 @@ _EMPTY = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEA
 def _words() -> dict[str, str]:
     """Return what the extension says; braces are filled in by the extension."""
     return {
+        "map": say("Map"),
         "loading": say("{name}: loading {count} tiles"),
         "ready": say("{name}: shown"),
         "failed": say("{name}: {reason}"),

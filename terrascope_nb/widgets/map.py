@@ -14,7 +14,7 @@ import ipywidgets
 from traitlets import Instance, Tuple, default, observe
 
 from terrascope_nb.errors import CubeError, TerrascopeWarning
-from terrascope_nb.extent.aoi import AoiLike
+from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as area_of
 from terrascope_nb.raster.tiling import Bounds
 from terrascope_nb.widgets.handshake import front_end
@@ -32,6 +32,7 @@ __all__ = ["Map"]
 
 SAVED_MAP = "application/vnd.terrascope-nb.map+json"
 """The part of the output that our JupyterLab extension reads; ``tokens.ts`` has the same name."""
+_OUTLINE = {"color": "#c2410c", "weight": 2, "fillOpacity": 0.0}
 _BELGIUM = [50.5, 4.5], 7
 _WIDTH = 900
 """Pixels that a map is taken to be wide until a browser says how wide it is."""
@@ -59,8 +60,8 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
     area : AoiLike, optional
         Show this area: anything that `terrascope_nb.area` takes.
     basemap : str, dict, xyzservices.TileProvider or ipyleaflet.TileLayer
-        ``"offline"`` (painted from data in the package), ``"offline-dark"``, ``"none"``, or an online one by its name,
-        such as ``"OpenStreetMap.Mapnik"``.
+        ``"offline"`` (painted from data in the package, light or dark as the lab is), ``"offline-light"``,
+        ``"offline-dark"``, ``"none"``, or an online one by its name, such as ``"OpenStreetMap.Mapnik"``.
     height : str
         As CSS has it.
     tools : bool
@@ -123,6 +124,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         if tools:
             super().add(ipyleaflet.WidgetControl(widget=self.tools, position="topright", max_width=520))
         self._front.observe(self._on_front_end, names=["present", "trouble"])
+        self._front.observe(self._on_theme, names=["dark"])
         self._on_front_end(None)
 
     # -- what is on the map -----------------------------------------------------------------------------------------
@@ -146,8 +148,9 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
 
         Parameters
         ----------
-        what : xarray.DataArray, xarray.Dataset, path, URL, pystac.Item, (item, asset), tile source, or a layer or control
-            A cube's variable, an index made from it, three bands of a Dataset, any georeferenced xarray, a COG, a scene.
+        what : Aoi, xarray.DataArray, xarray.Dataset, path, URL, pystac.Item, (item, asset), tile source, or a layer or control
+            A cube's variable, an index made from it, three bands of a Dataset, any georeferenced xarray, a COG, a scene;
+            of an area the outline.
         index : int, optional
             Place in the pile of layers; the top by default.
         name : str, optional
@@ -167,7 +170,8 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         Returns
         -------
         RasterLayer
-            What was made of data. For a layer or control of ipyleaflet: the map, as ipyleaflet does.
+            What was made of data; of an area an `ipyleaflet.GeoJSON`. For a layer or control of ipyleaflet: the map, as
+            ipyleaflet does.
 
         Raises
         ------
@@ -176,6 +180,10 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         """
         if isinstance(what, (ipyleaflet.Layer, ipyleaflet.Control)) or hasattr(what, "as_leaflet_layer"):
             return super().add(what, index)
+        if isinstance(what, Aoi):
+            outline = ipyleaflet.GeoJSON(data=what.to_geojson(), name=name or what.name or say("Area"), style=_OUTLINE)
+            super().add(outline, index)
+            return outline
         source = what if _is_source(what) else _source_of(what, bands, name)
         layer = RasterLayer(
             source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=time, opacity=opacity,
@@ -216,6 +224,9 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         new = self._basemap_of(basemap)
         self._tell("basemap", "")
         self.layers = above if isinstance(basemap, str) and basemap == "none" else (_based(new), *above)
+        if self.attribution_control_instance in self.controls:  # leaflet would keep the attribution of the old one
+            self.set_trait("attribution_control", False)
+            self.set_trait("attribution_control", True)
 
     # -- where it looks ----------------------------------------------------------------------------------------------
 
@@ -268,9 +279,16 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
 
         return save_map(self, path, title=title, size=size, layer=layer, times=times, fps=fps, overwrite=overwrite)
 
+    def viewer_link(self, layer: Any = None) -> str:
+        """Return a link that opens the Terrascope viewer on this view, product and date; `layer` says whose."""
+        from terrascope_nb.widgets.saving import map_link  # as for save
+
+        return map_link(self, layer)
+
     def close(self) -> None:
         """Take the map out of the notebook and stop painting for it."""
         self._front.unobserve(self._on_front_end, names=["present", "trouble"])
+        self._front.unobserve(self._on_theme, names=["dark"])
         for layer in self.layers:
             if isinstance(layer, KernelTiles):
                 layer.close()
@@ -325,6 +343,12 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
                 if isinstance(layer, KernelTiles):
                     layer.take_still()
 
+    def _on_theme(self, _change: Any) -> None:
+        """Give the shade of the lab to a basemap that has none of its own."""
+        for layer in self.layers:
+            if isinstance(layer, BasemapLayer) and layer.follows:
+                layer.dark = self._front.dark
+
     @observe("layers")
     def _on_layers(self, _change: Any) -> None:
         for number, layer in enumerate(self.layers, start=1):
@@ -363,9 +387,14 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         if not isinstance(choice, str):
             return choice
         if choice == "none" or choice.startswith("offline"):
-            if choice not in ("none", "offline", "offline-dark"):
-                raise CubeError(f'basemap={choice!r} is asked for; offline ones are "offline" and "offline-dark".')
-            return BasemapLayer(dark=choice == "offline-dark")
+            shades = {"none": None, "offline": None, "offline-light": False, "offline-dark": True}
+            if choice not in shades:
+                raise CubeError(
+                    f'basemap={choice!r} is asked for; offline ones are "offline", which follows the theme of the lab, '
+                    '"offline-light" and "offline-dark".'
+                )
+            shade = shades[choice]
+            return BasemapLayer(dark=self._front.dark if shade is None else shade, follows=shade is None)
         return OnlineBasemap(choice, self._on_basemap_failure)
 
     def _on_basemap_failure(self, layer: OnlineBasemap) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -210,15 +211,31 @@ class BasemapLayer(KernelTiles):
     ----------
     dark, labels, ground : bool
         As of `terrascope_nb.maps.basemap.Basemap.png`; without ``ground`` names alone lie above imagery.
+    follows : bool
+        A map may set `dark` as the theme of the lab changes.
     """
 
-    def __init__(self, *, dark: bool = False, labels: bool = True, ground: bool = True, **traits: Any) -> None:
-        self.basemap = Basemap()
+    def __init__(
+        self, *, dark: bool = False, labels: bool = True, ground: bool = True, follows: bool = False, **traits: Any
+    ) -> None:
+        self.basemap = _shared_basemap()
+        self.follows = follows
         self._choices = {"dark": dark, "labels": labels, "ground": ground}
         traits.setdefault("name", say("Map") if ground else say("Names"))
         traits.setdefault("attribution", ATTRIBUTION)
         traits.setdefault("base", ground)
         super().__init__(max_native_zoom=self.basemap.max_zoom, **traits)
+
+    @property
+    def dark(self) -> bool:
+        """True when it is painted for a dark theme; setting it paints it again."""
+        return self._choices["dark"]
+
+    @dark.setter
+    def dark(self, dark: bool) -> None:
+        if dark != self._choices["dark"]:
+            self._choices = {**self._choices, "dark": dark}
+            self.repaint()
 
     @property
     def choices(self) -> dict[str, bool]:
@@ -237,6 +254,12 @@ class BasemapLayer(KernelTiles):
         buffer = io.BytesIO()
         self.basemap.picture(bounds, shape, **self._choices).save(buffer, "PNG", compress_level=1)
         return buffer.getvalue(), fit_bounds(bounds, shape)
+
+
+@lru_cache(maxsize=1)
+def _shared_basemap() -> Basemap:
+    """Return the one basemap of this process: what one map painted serves the next."""
+    return Basemap()
 
 
 def time_index_of(source: TileSource, time: Any) -> int | None:

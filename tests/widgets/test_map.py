@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from terrascope_nb.errors import CubeError, TerrascopeWarning
+from terrascope_nb.extent.aoi import area
 from terrascope_nb.raster.tiling import PixelValue, TileAddress, TilePixels, tiles_over
 from terrascope_nb.settings import options
 from terrascope_nb.widgets import handshake
@@ -126,6 +127,13 @@ def test_a_view_has_the_size_of_its_pixels():
     assert (west, east) == pytest.approx((-180.0, 180.0))
     assert south == pytest.approx(-66.513, abs=1e-3)
     assert north == pytest.approx(-south)
+
+
+def test_an_area_is_drawn_as_an_outline():
+    shown = Map()
+    outline = shown.add(area((4.2, 50.2, 4.8, 50.8)), name="here")
+    assert isinstance(outline, ipyleaflet.GeoJSON)
+    assert (outline.name, outline in shown.layers) == ("here", True)
 
 
 # -- data ---------------------------------------------------------------------------------------------------------------
@@ -361,6 +369,19 @@ def test_an_online_basemap_that_does_not_load_is_said_and_replaced():
     assert "OpenStreetMap.Mapnik" in shown.notes[0]
     layer._on_message(layer, {"msg": "tileerror", "failed": 9, "loaded": 0}, [])
     assert len(shown.notes) == 1
+
+
+def test_the_offline_basemap_follows_the_theme_unless_a_shade_is_chosen():
+    following, fixed = Map(), Map(basemap="offline-light")
+    front = handshake.front_end()
+    hello = {"msg": "hello", "version": extension_version(), "protocol": PROTOCOL}
+    front._on_message(front, {**hello, "dark": True}, [])
+    assert following.layers[0].dark
+    assert following.layers[0].revision > 0
+    assert not fixed.layers[0].dark
+    assert Map().layers[0].dark
+    front._on_message(front, {**hello, "dark": False}, [])
+    assert not following.layers[0].dark
 
 
 def test_without_our_extension_an_online_basemap_is_an_ordinary_layer():

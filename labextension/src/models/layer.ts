@@ -4,6 +4,7 @@ import { TileClient } from '../services/tiles';
 import { IWords, MODULE_NAME } from '../tokens';
 
 const ENGLISH: IWords = {
+  map: 'Map',
   loading: '{name}: loading {count} tiles',
   ready: '{name}: shown',
   failed: '{name}: {reason}',

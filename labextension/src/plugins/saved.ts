@@ -1,7 +1,8 @@
 import { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
-import { SAVED_MAP_MIME } from '../tokens';
+import { SAVED_MAP_MIME, WIDGET_VIEW_MIME } from '../tokens';
 import { SavedMap } from '../widgets/saved';
 
 /** Shows the live map where its kernel is, and the picture that was saved where it is not. */
@@ -9,8 +10,8 @@ export const savedPlugin: JupyterFrontEndPlugin<void> = {
   id: 'terrascope-nb:saved',
   description: 'A saved map keeps its picture.',
   autoStart: true,
-  optional: [INotebookTracker],
-  activate: (app: JupyterFrontEnd, tracker: INotebookTracker | null) => {
+  optional: [INotebookTracker, IRenderMimeRegistry],
+  activate: (app: JupyterFrontEnd, tracker: INotebookTracker | null, everywhere: IRenderMimeRegistry | null) => {
     const adopt = (panel: NotebookPanel): void => {
       const { rendermime } = panel.content;
       rendermime.addFactory(
@@ -18,7 +19,13 @@ export const savedPlugin: JupyterFrontEndPlugin<void> = {
           // As for widgets: an output of a notebook that is not trusted shows its plain picture instead.
           safe: false,
           mimeTypes: [SAVED_MAP_MIME],
-          createRenderer: options => new SavedMap(options, rendermime)
+          createRenderer: options =>
+            new SavedMap(() => {
+              // The lab's own factory knows no kernel; the widget manager gives each notebook one that does.
+              const factory = rendermime.getFactory(WIDGET_VIEW_MIME);
+              const known = factory && factory !== everywhere?.getFactory(WIDGET_VIEW_MIME);
+              return known ? rendermime.createRenderer(WIDGET_VIEW_MIME) : null;
+            })
         },
         -20
       );

@@ -2,6 +2,8 @@ import L from 'leaflet';
 
 /** What a layer wants said on its map. */
 export interface ILayerState {
+  /** What a screen reader calls the map. */
+  label: string;
   name: string;
   pending: number;
   /** A sentence with `{name}` and `{count}`. */
@@ -27,11 +29,14 @@ export class MapState {
     this._node.append(this._rows, this._spoken);
     L.DomEvent.disableClickPropagation(this._node);
     const container = map.getContainer();
+    this._container = container;
     container.classList.add('tnb-Map');
+    container.setAttribute('role', 'region');
     container.appendChild(this._node);
   }
 
   set(key: string, state: ILayerState): void {
+    this._container.setAttribute('aria-label', state.label);
     this._layers.set(key, state);
     this._update();
   }
@@ -111,6 +116,7 @@ export class MapState {
     }, 700);
   }
 
+  private _container: HTMLElement;
   private _node: HTMLElement;
   private _rows: HTMLElement;
   private _spoken: HTMLElement;

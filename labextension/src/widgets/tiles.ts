@@ -235,6 +235,7 @@ export class TerrascopeTilesView extends LeafletTileLayerView {
     const name = this.model.get('name') as string;
     const failed = [...this._tiles.values()].some(tile => tile.failed);
     mapState(map).set(this.cid, {
+      label: words.map,
       name,
       pending,
       message: pending ? words[busy ? 'busy' : 'loading'] : words.ready,
