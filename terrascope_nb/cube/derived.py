@@ -106,10 +106,12 @@ def _vectors(graph: _Paths, array: Any, path: tuple[str, ...]) -> tuple[Any, Any
             place = [0] * array.ndim
             place[axis] = block
             part = graph.block((array.name, *place))
-            if len(part.kept) != array.ndim or part.kept[axis] != axis + 3 - array.ndim:
+            if part.kept not in {(0, 1, 2), (1, 2)}:
                 raise DiffersError("its dimensions were turned")
-            numbers.append(part.vectors[part.kept[axis]])
-        vectors.append(np.concatenate(numbers))
+            numbers.append(part.vectors[axis + 3 - array.ndim])
+        # A band of one time that stands for all times of the array has one number, however many blocks there are.
+        is_one = part is not None and axis + 3 - array.ndim not in part.kept
+        vectors.append(numbers[0] if is_one else np.concatenate(numbers))
     assert part is not None
     return (vectors[0] if array.ndim == 3 else part.vectors[0]), vectors[-2], vectors[-1]
 
@@ -146,7 +148,7 @@ class _Paths(Graph):
         for source, dims in layer.indices:
             if dims is None:
                 inputs.append(source)
-            elif dims == layer.output_indices:
+            elif dims in {layer.output_indices, layer.output_indices[-2:]}:
                 inputs.append(self.recipe(str(source), (*path, name), found))
             else:
                 raise DiffersError(f"it joins arrays of different shape ({name.rsplit('-', 1)[0]})")
@@ -181,9 +183,9 @@ class _Paths(Graph):
         name, *place = key
         if name.startswith(SLICES) or BAND.fullmatch(name):
             return super().block(key)
-        at = self.path.index(name)
-        below = self.path[at + 1]
-        return self.block((below, *place))
+        below = self.path[self.path.index(name) + 1]
+        axes = next((dims for source, dims in getattr(self.layers[name], "indices", ()) if str(source) == below), None)
+        return self.block((below, *(place if axes is None else place[-len(axes) :])))
 
 
 def _is_by_pixel(function: Any) -> bool:
