@@ -23,6 +23,7 @@ import shapely
 from babel import Locale
 
 from terrascope_nb.extent.places import list_places
+from terrascope_nb.maps.ground import SEASIDE
 
 TARGET = Path(__file__).parents[1] / "terrascope_nb" / "maps" / "data" / "basemap.npz.xz"
 EUROPE = (-32.0, 27.0, 46.0, 72.5)
@@ -140,10 +141,12 @@ def without_sea_off_belgium(land: list[shapely.Polygon], topology: Topology) -> 
     """Take off what the world file calls Belgian land and the finer admin file calls sea."""
     (shape,) = (one for one in topology.geometries("countries") if one.get("id") == BELGIUM)
     coarse = shapely.union_all(clean(topology.polygons(shape)))
-    finer = list_places("country")[0].geometry
-    excess = shapely.get_parts(shapely.difference(coarse, shapely.buffer(finer, 0.0005)))
+    finer = shapely.buffer(list_places("country")[0].geometry, 0.0005)
+    excess = shapely.get_parts(shapely.difference(coarse, finer))
     coast = shapely.union_all([polygon.exterior for polygon in land if polygon.intersects(coarse)])
     sea = shapely.union_all([part for part in excess if part.buffer(1e-6).intersects(coast)])
+    sea = shapely.intersection(sea, shapely.Polygon(SEASIDE))
+    sea = shapely.difference(shapely.buffer(sea, 0.003), finer)  # leaves no hair of land along the old coast
     return clean([part for one in land for part in shapely.get_parts(shapely.difference(one, sea))])
 
 

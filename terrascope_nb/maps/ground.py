@@ -29,6 +29,8 @@ BELGIUM_FROM = 8
 """The zoom from which Belgium's own borders stand for those of the world file."""
 _STEP = 2
 _KEPT = 192
+SEASIDE = ((2.546, 51.083), (3.362, 51.362), (3.362, 51.6), (2.546, 51.6))
+"""Holds the Belgian coast, and no border but its two ends."""
 _POLE = 85.0511287798066
 
 
@@ -215,8 +217,11 @@ def belgian_strings() -> Mapping[str, list[BaseGeometry]]:
 
 @made_once
 def belgian_lines() -> Mapping[str, Shapes]:
-    """Return the same, each kind fit to be cut."""
-    return {kind: Shapes(lines) for kind, lines in belgian_strings().items()}
+    """Return the same, each kind fit to be cut; a coast is no border, and Zeebrugge's moles would be a blot of them."""
+    strings = belgian_strings()
+    sea = shapely.transform(shapely.Polygon(SEASIDE), project)
+    borders = [part for line in strings["country"] for part in _minus(line, sea)]
+    return {kind: Shapes(borders if kind == "country" else lines) for kind, lines in strings.items()}
 
 
 def country_names(language: str) -> list[str]:
