@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 # The icons of the drawing tools are a dark picture, which a dark theme would put on dark ground.
 _LIGHT_TOOLS = (
-    "<style>body[data-jp-theme-light='false'] .leaflet-draw-toolbar a:not(:hover)"
+    "<style>body[data-jp-theme-light='false'] .leaflet-draw-toolbar a"
     "{background-color:var(--jp-inverse-layout-color1,#fff)}</style>"
 )
 
@@ -124,6 +124,8 @@ class AreaPicker(Picker):
         drawn = list(self._on_map.control.data) if self._on_map is not None else []
         self.area = value if value is not None or not drawn else drawing.reconciled(None, drawn, self._ids)
         self._stepping = False
+        if self.area is not None and self._on_map is not None and map is not self.map:
+            self._on_map.zoom_to(self.area)
         self.children = self._children(inside=map is None or map is True)
         self._show()
 
@@ -254,13 +256,11 @@ class AreaPicker(Picker):
         text = say("Draw with the tools at the left edge of the map, which also edit and delete, or type the area.")
         view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
         beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
+        title = heading(say("Choose an area"), _LIGHT_TOOLS)
         columns = [
             widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
         ]
-        return [
-            heading(say("Choose an area")),
-            row(*columns, align="flex-start") if inside else widgets.VBox([*beside, *fields]),
-        ]
+        return [title, row(*columns, align="flex-start") if inside else widgets.VBox([*beside, *fields])]
 
     def _bind_map(self) -> Any:
         if self.map is None:

@@ -93,6 +93,9 @@ def test_the_area_picker_has_no_violation(lab, theme):
     expect(page.get_by_role("alert").first).to_contain_text("no such place")
     expect(page.get_by_label("Area", exact=True)).to_have_attribute("aria-invalid", "true")
     assert lab.violations(".jp-OutputArea-output .widget-vbox") == []
+    # the icons of the drawing tools are a dark picture: their ground is light in both themes
+    ground = page.locator(".leaflet-draw-draw-polygon").evaluate("one => getComputedStyle(one).backgroundColor")
+    assert min(int(part) for part in re.findall(r"\d+", ground)[:3]) > 200
 
 
 def _tab_to(page, name):
