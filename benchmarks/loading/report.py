@@ -165,9 +165,9 @@ def targets_text(found: dict[str, Rounds]) -> str:
 
 def write(path: Path, found: dict[str, Rounds], given: argparse.Namespace) -> None:
     """Write the tables into the part of results.md that is about loading; other parts stay."""
-    lines = [*_preface(given), "", "### Targets", "", *_table(["", "target", "measured", ""], verdicts(found))]
+    lines = [*_preface(given), "", "### Targets", "", *table(["", "target", "measured", ""], verdicts(found))]
     for workload, rounds in found.items():
-        lines += ["", f"### {workload}: {_title(workload, given)}", "", *_table(HEAD, workload_rows(rounds))]
+        lines += ["", f"### {workload}: {_title(workload, given)}", "", *table(HEAD, workload_rows(rounds))]
     put_section(path, "Loading", lines)
 
 
@@ -225,6 +225,6 @@ def _preface(given: argparse.Namespace) -> list[str]:
     ]  # fmt: skip
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
