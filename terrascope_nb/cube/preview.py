@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -70,7 +71,9 @@ class Preview:
         return bytes(imagecodecs.png_encode(self.to_rgba()))
 
 
-def preview(item: pystac.Item, bands: str | Sequence[str] | None = None, *, size: int = 512) -> Preview:
+def preview(
+    item: pystac.Item, bands: str | Sequence[str] | None = None, *, size: int = 512, roots: Sequence[Path] = ()
+) -> Preview:
     """Return a quick look at an item.
 
     Parameters
@@ -82,6 +85,8 @@ def preview(item: pystac.Item, bands: str | Sequence[str] | None = None, *, size
     size : int
         About how many pixels the longer side has: the overview nearest to it is taken as it is. Files without
         overviews are read whole and thinned out.
+    roots : sequence of path
+        Folders that local files may lie under besides the archive roots: ``items.roots`` of the search it came from.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def preview(item: pystac.Item, bands: str | Sequence[str] | None = None, *, size
         raise GridError(f"size={size!r} is no number of pixels; give a positive number, 512 for instance.")
     product = product_for([item], None)
     named = _bands(product, item, bands)
-    scene = scene_of(item, [band for _, band in named], None, ())
+    scene = scene_of(item, [band for _, band in named], None, roots)
     missing = [name for (name, _), source in zip(named, scene.sources, strict=True) if source is None]
     if missing:
         raise NothingFoundError(f"{item.id} has no file of {', '.join(missing)}; it has {', '.join(item.assets)}.")

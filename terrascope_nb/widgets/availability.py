@@ -6,20 +6,22 @@ import base64
 import io
 import math
 import time
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
+from numpy.typing import NDArray
 
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.cube.dates import DateMark, catalogue_marks, flags_plan, measured_marks
 from terrascope_nb.cube.plan import Plan
-from terrascope_nb.cube.preview import preview
+from terrascope_nb.cube.preview import Preview, preview
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.extent.aoi import AoiLike
 from terrascope_nb.extent.aoi import area as make_area
+from terrascope_nb.products.model import Product
 from terrascope_nb.widgets.availability_words import calendar_words, date_words, origin_words
 from terrascope_nb.widgets.background import Cancel, Worker
 from terrascope_nb.widgets.status_line import STATIC
@@ -246,17 +248,31 @@ def _entry(mark: DateMark) -> dict[str, Any]:
     }
 
 
-def _quicklook(members: Iterable[Any]) -> tuple[bytes, str]:
-    """Return the first scene of a day as PNG, and what it is."""
+def _quicklook(members: Items) -> tuple[bytes, str]:
+    """Return the first scene of a day as PNG, in the product's colours, and what it is."""
     from PIL import Image  # comes with matplotlib; only a person who looks needs it
 
-    several = list(members)
-    found = preview(several[0], size=_QUICKLOOK)
-    picture = Image.fromarray(found.to_rgba())
+    found = preview(members[0], size=_QUICKLOOK, roots=members.roots)
+    picture = Image.fromarray(_coloured(found, members.product))
     picture.thumbnail((_QUICKLOOK, _QUICKLOOK))
     out = io.BytesIO()
     picture.save(out, "PNG")
     text = say("Quicklook of the whole scene {item} ({bands})", item=found.item_id, bands=", ".join(found.names))
-    if len(several) > 1:
-        text += " " + say("and {count} more of that day", count=len(several) - 1)
+    if len(members) > 1:
+        text += " " + say("and {count} more of that day", count=len(members) - 1)
     return out.getvalue(), text
+
+
+def _coloured(found: Preview, product: Product | None) -> NDArray[np.uint8]:
+    if len(found.names) != 1 or found.classes is not None or product is None:
+        return found.to_rgba()
+    import xarray as xr  # these two only for a person who looks
+
+    from terrascope_nb.maps.colour import colouring_of
+
+    layer = xr.DataArray(
+        found.values[0], name=found.names[0], attrs={"product": product.id, "band": found.names[0]}, dims=("y", "x")
+    )
+    rgba = colouring_of(layer, found.values[0]).to_rgba(found.values[0])
+    rgba[~np.isfinite(found.values[0]), 3] = 0
+    return rgba

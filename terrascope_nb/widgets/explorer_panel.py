@@ -179,7 +179,7 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         with self._together():
             self.table.show_items(found)
             self.dates.show_items(found)
-        self._results.layout.display = "" if found else "none"
+        self._results.layout.display = self._calendar.layout.display = "" if found else "none"
         self.code_cell.code = ""
         notes = [*said, *found.notes]
         if not found:
@@ -260,7 +260,7 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         self.code_cell = CodeCell()
         self._search_button = button(say("Search"), self.search_in_background, primary=True)
         self._bands = widgets.SelectMultiple(options=[], rows=4, description=say("Bands"))
-        self._mask = widgets.Dropdown(options=[(say("no mask"), "")], value="", description=say("Keep"))
+        self._mask = widgets.Dropdown(options=[(say("no mask"), "")], value="", description=say("Mask"))
         self._whole = widgets.Checkbox(value=False, indent=False, description=say("Read all values into memory now"))
         self._clear = widgets.BoundedFloatText(
             value=50, min=0, max=100, step=5, description=say("At least clear, %"), style={"description_width": "9em"}
@@ -268,8 +268,6 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         self._size_text = widgets.HTML()
         self._results = widgets.VBox(
             [
-                self.dates,
-                row(self._clear, button(say("Drop the cloudier dates"), lambda: self.keep_clear(self._clear.value))),
                 self.table,
                 row(self._bands, self._mask, self._whole),
                 self._size_text,
@@ -280,12 +278,15 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             ],
             layout=widgets.Layout(display="none"),
         )
+        clearer = button(say("Drop the cloudier dates"), lambda: self.keep_clear(self._clear.value))
+        self._calendar = widgets.VBox([self.dates, row(self._clear, clearer)], layout=widgets.Layout(display="none"))
         left = widgets.VBox(
-            [*self.sections, row(self._search_button)], layout=widgets.Layout(flex="1 1 360px", min_width="300px")
+            [*self.sections, row(self._search_button), self.status, self._calendar],
+            layout=widgets.Layout(flex="1 1 360px", min_width="300px"),
         )
         self._beside = widgets.VBox([self.map], layout=widgets.Layout(flex="2 1 480px", min_width="300px"))
         top = widgets.HBox([left, self._beside], layout=widgets.Layout(flex_flow="row wrap"))
-        self.children = [top, self.status, self._results, self.code_cell]
+        self.children = [top, self._results, self.code_cell]
         self.add_class("tsnb-explorer")
         self.dates.observe(self._days_changed, "dropped")
         self.dates.observe(self._day_chosen, "selected")

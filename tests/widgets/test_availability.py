@@ -6,6 +6,8 @@ import base64
 import io
 import threading
 
+import matplotlib as mpl
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +15,7 @@ import terrascope_nb.widgets.availability as calendar
 from terrascope_nb.catalogue.item_facts import cloud_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search
+from terrascope_nb.cube.preview import preview
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.widgets.availability import Availability
 
@@ -94,9 +97,15 @@ def test_a_chosen_day_shows_its_quicklook(items):
     dates = Availability(items, measure=False)
     dates.selected = dates.dates[0]["date"]
     assert dates.wait(20)
+    assert dates.picture, dates.picture_text
     picture = Image.open(io.BytesIO(dates.picture))
     assert min(picture.size) >= 32
     assert items[0].id in dates.picture_text
+    # In the colours of the product: the pixel in the middle as its colour map has it.
+    values = preview(items[0], roots=items.roots).values[0]
+    row, col = values.shape[0] // 2, values.shape[1] // 2
+    expected = mpl.colormaps["YlGn"]((values[row, col] + 0.08) / 1.0, bytes=True)
+    assert np.abs(np.subtract(picture.getpixel((col, row))[:3], expected[:3], dtype=int)).max() <= 2
     dates.selected = ""
     assert dates.picture == b""
 
