@@ -121,9 +121,9 @@ def facts_lines(facts: AreaFacts) -> list[str]:
     ]
 
 
-def facts_html(facts: AreaFacts) -> str:
-    """Return the facts as a list."""
-    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in facts_lines(facts)) + "</ul>"
+def facts_html(facts: AreaFacts, more: Sequence[str] = ()) -> str:
+    """Return the facts as a list, with more sentences at its end."""
+    return "<ul>" + "".join(f"<li>{html.escape(line)}</li>" for line in (*facts_lines(facts), *more)) + "</ul>"
 
 
 def _size_of(text: str | None) -> float | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipyleaflet
+import numpy as np
 import shapely
 
 from terrascope_nb.extent.aoi import Aoi, Feature
@@ -19,9 +21,11 @@ Bounds = tuple[float, float, float, float]
 # chosen shape has a thicker line besides.
 _STYLE = {"color": "#0072B2", "weight": 2, "opacity": 1, "fillColor": "#0072B2", "fillOpacity": 0.15}
 _CHOSEN = {"color": "#D55E00", "weight": 4, "opacity": 1, "fillColor": "#D55E00", "fillOpacity": 0.25}
-_GRID = {"color": "#404040", "weight": 1, "opacity": 0.8, "fillColor": "#404040", "fillOpacity": 0.02}
+_GRID = {"color": "#7f7f7f", "weight": 1.5, "opacity": 1, "fillColor": "#7f7f7f", "fillOpacity": 0.02}
 _MOST_TILES = 120
 """With more tiles in view the grid is not drawn: nobody could hit one."""
+_MOST_CORNERS = 5000
+"""With more corners the shapes that are only shown are drawn simpler."""
 _EMPTY: dict[str, Any] = {"type": "FeatureCollection", "features": []}
 
 
@@ -63,7 +67,7 @@ class AreaOnMap:
         editable, fixed = on_the_map(found)
         self._told = [as_drawn(one, _CHOSEN if one.id in chosen else _STYLE) for one in editable]
         self.control.data = self._told
-        features = [_feature(one, _CHOSEN if one.id in chosen else _STYLE) for one in fixed]
+        features = [_feature(one, _CHOSEN if one.id in chosen else _STYLE) for one in _plainer(fixed)]
         self.layer.data = {"type": "FeatureCollection", "features": features}
         tiles = frozenset(one.id for one in found or () if one.properties.get("tile") == one.id)
         if tiles != self._tiles:
@@ -89,7 +93,9 @@ class AreaOnMap:
         self._draw_grid()
 
     def close(self) -> None:
-        """Take everything off the map again."""
+        """Take everything off the map again; a map that is gone needs nothing."""
+        if self.map.comm is None or self.layer.comm is None:
+            return
         self.show_grid(False)
         self.control.unobserve(self._drawn, "data")
         self.map.remove(self.layer)
@@ -156,13 +162,20 @@ def _zoom_for(west: float, south: float, east: float, north: float) -> int:
     return int(min(max(math.floor(math.log2(min(500 / wide, 300 / high) * 360 / 256)), 1), 15))
 
 
+def _plainer(features: Sequence[Feature]) -> Sequence[Feature]:
+    """Return features with fewer corners where there are very many; what is searched and loaded stays exact."""
+    shapes = np.array([one.geometry for one in features], dtype=object)
+    if shapely.get_num_coordinates(shapes).sum() <= _MOST_CORNERS:
+        return features
+    west, south, east, north = shapely.total_bounds(shapes)
+    plain = shapely.simplify(shapes, max(east - west, north - south) / 5000)
+    return [replace(one, geometry=shape) for one, shape in zip(features, plain, strict=True)]
+
+
 def _feature(one: Feature, style: dict[str, Any]) -> dict[str, Any]:
-    shape = one.geometry
-    if shapely.get_num_coordinates(shape) > 2000:
-        shape = shapely.simplify(shape, 0.0005)
     return {
         "type": "Feature",
         "id": one.id,
         "properties": {"id": one.id, "style": dict(style)},
-        "geometry": json.loads(shapely.to_geojson(shape)),
+        "geometry": json.loads(shapely.to_geojson(one.geometry)),
     }

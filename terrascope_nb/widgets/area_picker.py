@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import ipyleaflet
 
 
+_MOST_LISTED = 500
+"""Areas that are listed one by one."""
 # The icons of the drawing tools are a dark picture, which a dark theme would put on dark ground.
 _LIGHT_TOOLS = (
     "<style>body[data-jp-theme-light='false'] .leaflet-draw-toolbar a"
@@ -379,8 +381,9 @@ class AreaPicker(Picker):
         features = tuple(self.area or ())
         with self._silently():
             marked = set(self.features.value)
-            self.features.options = [(_line(one, self.area), one.id) for one in features]
-            self.features.value = tuple(one.id for one in features if one.id in marked)
+            listed = features[:_MOST_LISTED]
+            self.features.options = [(_line(one, self.area), one.id) for one in listed]
+            self.features.value = tuple(one.id for one in listed if one.id in marked)
             self.features.rows = min(max(len(features), 2), 8)
             self.undo_button.disabled = not self._history.can_undo
             self.redo_button.disabled = not self._history.can_redo
@@ -395,7 +398,12 @@ class AreaPicker(Picker):
 
     def _show_facts(self) -> None:
         facts = self.facts
-        self.result.value = status(html.escape(say("No area chosen yet.")) if facts is None else facts_html(facts))
+        if self.area is None or facts is None:
+            self.result.value = status(html.escape(say("No area chosen yet.")))
+            return
+        count = len(self.area)
+        more = [say("{count} areas; the list has the first {shown}", count=count, shown=_MOST_LISTED)]
+        self.result.value = status(facts_html(facts, more if count > _MOST_LISTED else ()))
 
 
 def _line(one: Any, of: Aoi) -> str:

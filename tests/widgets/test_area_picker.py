@@ -354,3 +354,16 @@ def test_closing_the_picker_leaves_the_map_as_it_was(bare_map: ipyleaflet.Map) -
 def test_an_error_of_the_trait_names_what_can_be_given() -> None:
     with pytest.raises(AreaError, match="bbox"):
         AreaPicker(3.5, map=False)
+
+
+def test_thousands_of_parcels_are_shown_plainer_and_kept_exact(bare_map: ipyleaflet.Map) -> None:
+    shapes = [shapely.Point(3 + 0.01 * (i % 40), 50.5 + 0.01 * (i // 40)).buffer(0.004) for i in range(600)]
+    picker = AreaPicker(shapes, map=bare_map)
+    assert picker.area is not None
+    assert len(picker.area) == 600
+    assert picker.area.geometry.area == pytest.approx(shapely.union_all(shapes).area)
+    drawn = picker._on_map.layer.data["features"]
+    assert len(drawn) == 600
+    assert sum(len(one["geometry"]["coordinates"][0]) for one in drawn) < shapely.get_num_coordinates(shapes).sum() / 2
+    assert len(picker.features.options) == 500
+    assert "600 areas" in picker.result.value
