@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route, expect
 from support.pictures import Shot
 from support.servers import HERE, PASSWORD, PREFIX, TOKEN, Site
 from support.watching import Watch
@@ -25,6 +26,8 @@ _RUN = """async ([number, wait]) => {
   const done = app.commands.execute('notebook:run-cell');
   if (wait) { await done; }
 }"""
+_CONFIG = r"(?<=id=\"jupyter-config-data\" type=\"application/json\">)([^<]*)(?=</script>)"
+"""Where the page of a lab says which extensions it loads."""
 _AXE_OF = """async (selector) => {
   const found = await axe.run(selector);
   return found.violations.map(one => `${one.id} (${one.impact}): ${one.help}\\n` +
@@ -86,6 +89,30 @@ class Notebook:
         """Restart the kernel, without the question."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
         self.wait_until_idle()
+
+    def interrupt_kernel(self) -> None:
+        """Stop the cell that runs."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+    def is_running(self, number: int) -> bool:
+        """Whether a cell runs; the kernel's own state is no help, as it answers widgets beside the cell."""
+        return "[*]" in self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-InputPrompt").inner_text()
+
+    def wait_until_running(self, number: int) -> None:
+        prompt = self.page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".jp-InputPrompt")
+        expect(prompt).to_contain_text("[*]")
+
+    def leave_out_extension(self, name: str) -> None:
+        """Have the lab start as if an extension were not installed."""
+
+        def answer(route: Route) -> None:
+            response = route.fetch()
+            head, config, tail = re.split(_CONFIG, response.text(), maxsplit=1)
+            told = json.loads(config)
+            told["federated_extensions"] = [one for one in told["federated_extensions"] if one["name"] != name]
+            route.fulfill(response=response, body=head + json.dumps(told) + tail)
+
+        self.page.route("**/lab/tree/**", answer)
 
     def shut_down_kernel(self) -> None:
         """End the session of the notebook, so that kernels of earlier tests do not stay."""

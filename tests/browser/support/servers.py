@@ -55,11 +55,10 @@ def lab_options(folder: Path) -> list[str]:
     options = ["--allow-root", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly"]
     built = ROOT / "terrascope_nb" / "labextension"
     if (built / "package.json").exists():
-        links = folder / "labextensions"
-        links.mkdir(exist_ok=True)
-        (links / "terrascope-nb").symlink_to(built)
-        options.append(f"--LabServerApp.extra_labextensions_path={links}")
-        options.append(f"--LabApp.extra_labextensions_path={links}")
+        # A copy: who builds anew while tests run does not pull the files from under the page.
+        copies = folder / "labextensions"
+        shutil.copytree(built, copies / "terrascope-nb")
+        options.append(f"--LabServerApp.extra_labextensions_path={copies}")
     return options
 
 

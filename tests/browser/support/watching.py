@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebSocket
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebError, WebSocket
 
 _OF_THE_LAB = (
     # A lab or hub that is fresh has no workspace, no settings of a person, no checkpoint: it asks and hears 404.
@@ -31,7 +31,7 @@ class Watch:
         """Every address that was asked, so that a test knows something was watched."""
         self._expected = list(_OF_THE_LAB)
         context.on("console", self._console)
-        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("weberror", self._uncaught)
         context.on("request", self._request)
         context.on("requestfailed", self._failed)
         context.on("page", self._page)
@@ -50,6 +50,9 @@ class Watch:
 
     def _page(self, page: Page) -> None:
         page.on("websocket", self._socket)
+
+    def _uncaught(self, error: WebError) -> None:
+        self.complaints.append(getattr(error.error, "stack", "") or str(error.error))
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
