@@ -113,7 +113,12 @@ def _vectors(graph: _Paths, array: Any, path: tuple[str, ...]) -> tuple[Any, Any
         is_one = part is not None and axis + 3 - array.ndim not in part.kept
         vectors.append(numbers[0] if is_one else np.concatenate(numbers))
     assert part is not None
-    return (vectors[0] if array.ndim == 3 else part.vectors[0]), vectors[-2], vectors[-1]
+    times = vectors[0] if array.ndim == 3 else part.vectors[0]
+    if array.ndim == 3 and len(times) != array.shape[0]:
+        times = np.unique(times)
+        if len(times) != 1:
+            raise DiffersError("its times are not followed")
+    return times, vectors[-2], vectors[-1]
 
 
 class _Paths(Graph):
@@ -181,6 +186,8 @@ class _Paths(Graph):
     def block(self, key: tuple[Any, ...]) -> Part:
         """Return what a block holds of the band at the end of the path."""
         name, *place = key
+        if name.startswith(SLICES) and key not in self.layers[name]:
+            return super().block((name, 0, *place[1:]))  # one time that stands for all times
         if name.startswith(SLICES) or BAND.fullmatch(name):
             return super().block(key)
         below = self.path[self.path.index(name) + 1]

@@ -127,6 +127,9 @@ class Part:
 
     def __getitem__(self, index: Any) -> Part:
         index = index if isinstance(index, tuple) else (index,)
+        if index[:1] == (None,) and 0 not in self.kept:  # the one time gets an axis again
+            rest = self[index[1:]]
+            return Part((0, *rest.kept), rest.vectors)
         if len(index) != len(self.kept) or sum(np.ndim(one) for one in index if not isinstance(one, slice)) > 1:
             raise DiffersError("it was indexed point by point")
         kept, vectors = [], list(self.vectors)

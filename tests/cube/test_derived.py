@@ -11,8 +11,8 @@ from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.standing import DiffersError
 
 
-@pytest.fixture
-def cube(make_scene, rng, window_box):
+@pytest.fixture(params=[1, 3], ids=["a time a chunk", "three"])
+def cube(make_scene, rng, window_box, request):
     scenes = [
         make_scene(
             {
@@ -23,7 +23,8 @@ def cube(make_scene, rng, window_box):
         )
         for day in (5, 10, 15, 20)
     ]
-    return load(scenes, ["B04", "B08", "SCL"], area=window_box(10, 20, 200, 240), chunks={"y": 64, "x": 96})
+    chunks = {"y": 64, "x": 96, "time": request.param}
+    return load(scenes, ["B04", "B08", "SCL"], area=window_box(10, 20, 200, 240), chunks=chunks)
 
 
 FOLLOWED = {
@@ -38,11 +39,14 @@ FOLLOWED = {
     "not isin": lambda cube, ndvi: ndvi.where(~cube["SCL"].isin([3, 8])),
     "arithmetic": lambda cube, _: (cube["B08"] * 2.5 - 1) / (cube["B04"] + 6 * cube["B08"] ** 2),
     "functions": lambda cube, _: np.log10(cube["B04"]).clip(-2, 0).fillna(9).round(1).astype("float64"),
-    "slices before": lambda cube, _: spectral_index(cube.isel(x=slice(5, 120), time=[3, 1]), "NDVI"),
+    "slices before": lambda cube, _: spectral_index(cube.isel(x=slice(5, 120), time=slice(1, None)), "NDVI"),
     "slices after": lambda _, ndvi: (ndvi * 2).isel(time=2, y=slice(60, 150)).isel(x=slice(90, 110)),
     "every second time": lambda cube, _: (cube["B04"] > 0.1).isel(time=slice(None, None, 2)),
     "a difference of dates": lambda _, ndvi: ndvi.isel(time=3) - ndvi.isel(time=0),
-    "a difference to one date": lambda _, ndvi: (ndvi - ndvi.isel(time=1)).isel(time=slice(1, None)),
+    "a difference to one date": lambda _, ndvi: ndvi - ndvi.isel(time=1),
+    "a mask of one date": lambda cube, ndvi: ndvi.where(cube["SCL"].isel(time=1) != 8),
+    "a slice of that": lambda _, ndvi: (ndvi - ndvi.isel(time=1)).isel(time=slice(1, None), x=slice(3, 200)),
+    "an axis again": lambda cube, _: cube["B04"].isel(time=2).expand_dims("time") * 2,
     "another name": lambda _, ndvi: (ndvi + 1).rename("mine").assign_attrs(units="2"),
 }
 
@@ -81,7 +85,6 @@ NOT_FOLLOWED = {
     "another shape": lambda _, ndvi: ndvi - ndvi.isel(time=0, y=0),
     "a mask from memory": lambda _, ndvi: ndvi.where(np.ones(ndvi.shape, dtype=bool)),
     "coarser": lambda _, ndvi: ndvi.coarsen(x=2, y=2, boundary="trim").mean(),
-    "a mask of one date": lambda cube, ndvi: ndvi.where(cube["SCL"].isel(time=1) != 8),
     "joined": lambda _, ndvi: xr.concat([ndvi, ndvi], "time"),
     "a sum that goes on": lambda _, ndvi: ndvi.cumsum("x"),
 }
