@@ -69,6 +69,23 @@ def catalogue_marks(items: Items) -> list[DateMark]:
     return marks
 
 
+def check_measurable(items: Items) -> None:
+    """Refuse what has no area or no quality band to measure on; no file is looked for.
+
+    Raises
+    ------
+    MaskError
+        The message says what is missing.
+    """
+    if items.area is None:
+        raise MaskError("Without an area there is nothing to measure but the scene, which the catalogue knows.")
+    product = items.product
+    if product is None or product.quality is None or "clear" not in product.quality.presets:
+        raise MaskError(
+            f"{product.id if product else 'This collection'} has no quality band that tells clear from cloud."
+        )
+
+
 def flags_plan(items: Items, *, remote: bool = False) -> Plan:
     """Return a plan that reads nothing but the quality band over the items' area, one step a day.
 
@@ -86,13 +103,10 @@ def flags_plan(items: Items, *, remote: bool = False) -> Plan:
     GridError
         The area lies beside every file.
     """
-    product = items.product
-    if items.area is None:
-        raise MaskError("Without an area there is nothing to measure but the scene, which the catalogue knows.")
-    if product is None or product.quality is None or "clear" not in product.quality.presets:
-        raise MaskError(
-            f"{product.id if product else 'This collection'} has no quality band that tells clear from cloud."
-        )
+    check_measurable(items)
+    product, area = items.product, items.area
+    assert product is not None  # checked, as the area
+    assert area is not None
     rule = keep_classes(product, "clear")
     quality = product.find_band(rule.band)
     steps = []
@@ -103,10 +117,10 @@ def flags_plan(items: Items, *, remote: bool = False) -> Plan:
             steps.append(Step(np.datetime64(day, "ns"), scenes))
     if not steps:
         raise MaskError(f"No file of the quality band {quality.name} is on this machine.")
-    grid, notes = choose_grid(file_grids(steps, {}, skip=True), items.area)
+    grid, notes = choose_grid(file_grids(steps, {}, skip=True), area)
     clip = None
-    if items.area.clips:
-        clip = bytes(shapely.to_wkb(clip_shape(items.area.in_crs(grid.crs), grid)))
+    if area.clips:
+        clip = bytes(shapely.to_wkb(clip_shape(area.in_crs(grid.crs), grid)))
     return Plan(
         token=f"dates-{uuid.uuid4()}",
         product_id=product.id,

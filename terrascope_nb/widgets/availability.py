@@ -15,8 +15,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from terrascope_nb.catalogue.items import Items
-from terrascope_nb.cube.dates import DateMark, catalogue_marks, flags_plan, measured_marks
-from terrascope_nb.cube.plan import Plan
+from terrascope_nb.cube.dates import DateMark, catalogue_marks, check_measurable, flags_plan, measured_marks
 from terrascope_nb.cube.preview import Preview, preview
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.extent.aoi import AoiLike
@@ -117,21 +116,28 @@ class Availability(anywidget.AnyWidget):
             True: also files behind HTTPS.
         """
         try:
-            plan = flags_plan(self.items, remote=remote)
+            check_measurable(self.items)
         except TerrascopeError:
             return  # the note says where the shares come from
+        items, marks = self.items, self._marks
         self.measuring, self.share = True, 0.0
-        self.note = say("Reading the quality flags of {count} dates …", count=len(plan.steps))
-        self._measurer.start(lambda cancel: self._measure(plan, cancel), lambda _: self._measured(), self._unmeasured)
+        self.note = say("Reading the quality flags of {count} dates …", count=len(self._marks))
+        self._measurer.start(
+            lambda cancel: self._measure(items, marks, remote, cancel), lambda _: self._measured(), self._unmeasured
+        )
 
-    def _measure(self, plan: Plan, cancel: Cancel) -> None:
+    def _measure(self, items: Items, marks: dict[date, DateMark], remote: bool, cancel: Cancel) -> None:
+        try:
+            plan = flags_plan(items, remote=remote)
+        except TerrascopeError:
+            return  # no file of the quality band is here: what the catalogue says stands
         shown = time.monotonic()
-        for count, mark in enumerate(measured_marks(plan, list(self._marks.values()), cancel=cancel), start=1):
+        for count, mark in enumerate(measured_marks(plan, list(marks.values()), cancel=cancel), start=1):
             cancel.check()
-            self._marks[mark.day] = mark
+            marks[mark.day] = mark
             if time.monotonic() - shown >= _EVERY:
                 self.share = count / len(plan.steps)
-                self.dates = [_entry(one) for one in self._marks.values()]
+                self.dates = [_entry(one) for one in marks.values()]
                 shown = time.monotonic()
         cancel.check()
 

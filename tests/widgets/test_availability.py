@@ -55,6 +55,7 @@ def test_without_local_flags_the_catalogue_stands_and_it_says_so(items):
             asset.href = f"https://example.invalid/{asset.href.rsplit('/', 1)[-1]}"
             asset.extra_fields.pop("alternate", None)
     dates = Availability(Items(plain, product=items.product, area=items.area))
+    assert dates.wait(30)
     assert not dates.measuring
     assert "catalogue's cloud cover" in dates.note
     for entry, item in zip(dates.dates, items, strict=True):
