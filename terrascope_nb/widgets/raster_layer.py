@@ -173,7 +173,7 @@ class RasterLayer(KernelTiles):
         elif look.kind == "rgb":
             parts.append(say("colours from {bands}", bands=", ".join(look.bands)))
         else:
-            low, high = f"{look.vmin:.4g}", f"{look.vmax:.4g}"
+            low, high = f"{look.vmin:.6g}", f"{look.vmax:.6g}"
             parts.append(
                 say("{label}: {low} to {high}, colours {cmap}", label=look.label, low=low, high=high, cmap=look.cmap)
             )
