@@ -61,10 +61,10 @@ from .widgets.availability import Availability as Availability
 from .widgets.explorer import Explorer as Explorer
 from .widgets.explorer import explore as explore
 from .widgets.filter_picker import FilterPicker as FilterPicker
+from .widgets.lapse import timelapse as timelapse
 from .widgets.map import Map as Map
 from .widgets.period_picker import PeriodPicker as PeriodPicker
 from .widgets.product_picker import ProductPicker as ProductPicker
 from .widgets.raster_layer import RasterLayer as RasterLayer
-from .widgets.saving import timelapse as timelapse
 
 __version__: str

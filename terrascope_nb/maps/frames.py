@@ -14,7 +14,10 @@ from PIL import Image, ImageDraw
 
 from terrascope_nb.errors import CubeError, ExportError, MissingExtraError
 from terrascope_nb.maps.lettering import open_font
-from terrascope_nb.maps.map_picture import DPI, MapSheet, describe_sheet, figure_of, map_of
+from terrascope_nb.maps.map_picture import map_of
+from terrascope_nb.maps.sheet import MapSheet
+from terrascope_nb.maps.sheet_figure import DPI, figure_of
+from terrascope_nb.maps.sheet_files import describe_sheet
 
 __all__ = ["frames_of", "stamps_of", "write_gif", "write_mp4"]
 

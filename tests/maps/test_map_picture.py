@@ -16,18 +16,10 @@ from pyproj import Transformer
 from terrascope_nb.errors import CubeError
 from terrascope_nb.maps.basemap import Basemap
 from terrascope_nb.maps.looks import look_of
-from terrascope_nb.maps.map_picture import (
-    MapSheet,
-    Outline,
-    SheetLayer,
-    check_size,
-    describe_sheet,
-    figure_of,
-    page_of,
-    pdf_of,
-    picture_of,
-    png_of,
-)
+from terrascope_nb.maps.map_picture import picture_of
+from terrascope_nb.maps.sheet import MapSheet, Outline, SheetLayer, check_size
+from terrascope_nb.maps.sheet_figure import figure_of
+from terrascope_nb.maps.sheet_files import describe_sheet, page_of, pdf_of, png_of
 from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster.cog_tiles import CogTiles
 from terrascope_nb.settings import options

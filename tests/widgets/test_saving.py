@@ -29,12 +29,15 @@ from terrascope_nb.errors import CubeError, ExportError, MissingExtraError
 from terrascope_nb.maps.basemap import window_of
 from terrascope_nb.maps.frames import STAMP, frames_of
 from terrascope_nb.maps.lettering import open_font
-from terrascope_nb.maps.map_picture import DPI, describe_sheet, figure_of
+from terrascope_nb.maps.sheet_figure import DPI, figure_of
+from terrascope_nb.maps.sheet_files import describe_sheet
 from terrascope_nb.products.registry import get_product
 from terrascope_nb.raster.cog_tiles import CogTiles
+from terrascope_nb.widgets.lapse import moving_sheet, timelapse
 from terrascope_nb.widgets.map import Map
+from terrascope_nb.widgets.map_sheet import sheet_of, size_for, widened
 from terrascope_nb.widgets.raster_layer import BasemapLayer
-from terrascope_nb.widgets.saving import _size_for, _widened, moving_sheet, save_map, sheet_of, timelapse
+from terrascope_nb.widgets.saving import save_map
 from terrascope_nb.widgets.sources import tile_source
 
 CORNER = (600_000.0, 5_700_000.0)
@@ -388,8 +391,8 @@ def test_the_frames_show_the_values_of_their_date(cube, tmp_path):
     assert len(colours) == 3
 
     source = tile_source(cube)
-    bounds = _widened(source.bounds)
-    size = _size_for(bounds, None)
+    bounds = widened(source.bounds)
+    size = size_for(bounds, None)
     window = window_of(bounds, size)
     agree = total = 0
     for column, row in np.random.default_rng(2).integers((100, 60), (size[0] - 100, size[1] - 60), (60, 2)):
