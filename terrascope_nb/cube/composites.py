@@ -22,6 +22,10 @@ from terrascope_nb.host.limits import available_memory, cores
 
 _STACKS = 0.25
 """Part of the available memory that the dates of all pieces at work may take."""
+_HEADERS = 256
+"""Dates whose headers are asked for at once, when the files lie behind HTTP."""
+_AHEAD = 4
+"""Dates of a piece that are fetched at once, when the files lie behind HTTP."""
 _RANKED = 64
 """Rows that are ranked at once."""
 
@@ -38,6 +42,7 @@ class _Area:
     def masks(self, stream: Stream) -> list[Keeps]:
         with self.lock:
             if self.keeps is None:
+                stream.read_quality_ahead(self.piece)
                 self.keeps = [
                     None if stream.plan.mask is None else [stream.kept(scene, self.piece) for scene in step.scenes]
                     for step in stream.steps
@@ -77,7 +82,11 @@ def stream_composites(
     most = max(map(len, groups))
     height = _height(most) if how.percent is not None else None
     tasks = []
-    for piece, inside in cut(stream, first).areas():
+    cuts = cut(stream, first)
+    if stream.is_remote:
+        numbers = dict.fromkeys(number for variable in variables.values() for number in variable.numbers)
+        stream.expect(tuple(numbers), 0, _HEADERS)
+    for piece, inside in cuts.areas():
         parts = [part for _, whole in inside for part in _split(whole, height)]
         area = _Area(piece, len(parts))
         tasks += [(area, part) for part in parts]
@@ -164,6 +173,18 @@ def _split(piece: Piece, pixels: int | None) -> Iterator[Piece]:
         yield Piece(piece.top + top, piece.left, min(rows, piece.rows - top), piece.cols)
 
 
+def _in_turn(stream: Stream, looks: Sequence[Look], variable: Standing, piece: Piece) -> Iterator[Look]:
+    """Yield the dates of a piece; behind HTTP the next ones are fetched meanwhile."""
+    begun = 0
+    for place, look in enumerate(looks):
+        while stream.is_remote and begun < min(len(looks), place + _AHEAD):
+            for number in variable.numbers:
+                if (source := looks[begun].wanted(number)) is not None:
+                    stream.read_ahead(source, [piece], stream.plan.bands[number].resampling)
+            begun += 1
+        yield look
+
+
 def _made(
     stream: Stream,
     looks: Sequence[Look],
@@ -178,12 +199,12 @@ def _made(
     if decoder is not None and how.percent is not None:
         stack = scratch.take("stack", (len(looks), *piece.shape), decoder.dtype)
         filled = 0
-        for look in looks:
+        for look in _in_turn(stream, looks, variable, piece):
             filled += look.stored(variable.numbers[0], decoder, stack[filled])
         return rank_stored(stack[:filled], decoder, how.percent)
 
     def layers() -> Iterator[Layer]:
-        for look in looks:
+        for look in _in_turn(stream, looks, variable, piece):
             yield look.result(variable.numbers, variable.formula)
             look.forget()
 

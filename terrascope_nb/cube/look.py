@@ -40,6 +40,15 @@ class Look:
     def _picked(self, array: NDArray[Any]) -> NDArray[Any]:
         return array if self._pick is None else array.reshape(-1).take(self._pick)
 
+    def wanted(self, number: int) -> Source | None:
+        """Return the file of a band that is surely read: the first one that mask and area leave anything of."""
+        masked = self._stream.is_masked(number)
+        for place, scene in enumerate(self._step.scenes):
+            source = scene.sources[number]
+            if source is not None and self.drop(place, masked=masked) is not True:
+                return source
+        return None
+
     def drop(self, place: int, *, masked: bool) -> NDArray[np.bool_] | bool:
         """Return where mask and area remove a scene's pixels; True or False where all pixels are alike."""
         key = place, masked

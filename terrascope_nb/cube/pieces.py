@@ -15,6 +15,8 @@ _LOOSE = 1024
 """Pixels of a piece's side where the files are on another grid: their blocks lie across pieces."""
 _WIDEST = 2048
 """Pixels of the side of an area that shares its quality mask."""
+_WIDEST_REMOTE = 4096
+"""The same where the files lie behind HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ def cut(stream: Stream, standing: Standing) -> Cuts:
         wide, _ = coarse[axis] if coarse else (size, 0)
         wide = wide if wide % size == 0 and wide <= _WIDEST else size
         edges.append(_edges(first, last, size, offset))
-        shared.append(_edges(first, last, wide, offset))
+        # Behind HTTP, neighbouring blocks of one area come with one request.
+        whole = stream.is_remote and last - first <= _WIDEST_REMOTE
+        shared.append((first, last) if whole else _edges(first, last, wide, offset))
     return Cuts(edges[0], edges[1], shared[0], shared[1])
 
 

@@ -7,6 +7,7 @@ the same numbers, slower.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from terrascope_nb.cube.plan import Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for
 from terrascope_nb.errors import AccessError
-from terrascope_nb.raster.blocks import NativeReader
+from terrascope_nb.raster.blocks import NativeReader, Region
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.window import Lookup, look_up, own_reader, take, whole_factors
 
@@ -73,17 +74,19 @@ class _File:
             and left + piece.cols <= width * self.factor
         )
 
+    def region(self, piece: Piece) -> Region:
+        """Return the file's pixels under a piece."""
+        top, left = self.at[0] + piece.top, self.at[1] + piece.left
+        bottom, right = top + piece.rows, left + piece.cols
+        return top // self.factor, left // self.factor, -(-bottom // self.factor), -(-right // self.factor)
+
     def read(self, piece: Piece, out: NDArray[Any] | None = None) -> NDArray[Any]:
         """Return the stored numbers of a piece that the file covers, in ``out`` where that is possible."""
         factor = self.factor
         top, left = self.at[0] + piece.top, self.at[1] + piece.left
-        bottom, right = top + piece.rows, left + piece.cols
+        stored: NDArray[Any] = self.reader.read(0, *self.region(piece), out=out if factor == 1 else None)
         if factor == 1:
-            if isinstance(self.reader, NativeReader):
-                return self.reader.read(0, top, left, bottom, right, out=out)
-            whole: NDArray[Any] = self.reader.read(0, top, left, bottom, right)
-            return whole
-        stored = self.reader.read(0, top // factor, left // factor, -(-bottom // factor), -(-right // factor))
+            return stored
         return repeated(stored, factor, top % factor, left % factor, piece.shape)
 
 
@@ -186,6 +189,34 @@ class Stream:
             if at is not None:
                 return _File(reader, at, factor)
         return _Loose(reader) if resampling == "nearest" and reader.info.grid.crs else None
+
+    def expect(self, numbers: Sequence[int], first: int, last: int) -> None:
+        """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files."""
+        urls = []
+        for step in self.steps[first:last]:
+            for scene in step.scenes:
+                for source in (scene.quality, *(scene.sources[number] for number in numbers)):
+                    if source is not None and not source.failed and source.variable is None:
+                        with contextlib.suppress(AccessError):  # whoever reads it is told
+                            urls.append(open_href(source.ref))
+        if any(url.startswith(("http://", "https://")) for url in urls):
+            from terrascope_nb.raster.remote import read_ahead  # HTTP libraries: not for those who read from a disk
+
+            read_ahead(urls)
+
+    def read_ahead(self, source: Source, pieces: Sequence[Piece], resampling: str) -> None:
+        """Begin to fetch what a file behind HTTP holds of pieces that are read soon, neighbouring blocks together."""
+        file = self.file(source, resampling)
+        if file is not None and not isinstance(file.reader, NativeReader):
+            covered = [file.region(piece) for piece in pieces if file.covers(piece)]
+            file.reader.read_regions_ahead(0, covered)
+
+    def read_quality_ahead(self, area: Piece) -> None:
+        """Begin to fetch what the quality files behind HTTP hold of an area."""
+        for step in self.steps if self.is_remote and self.plan.mask is not None else ():
+            for scene in step.scenes:
+                if scene.quality is not None:
+                    self.read_ahead(scene.quality, [area], "nearest")
 
     def _lookup(self, info: FileInfo, piece: Piece) -> Lookup:
         """Return which pixels a piece takes of a file; kept for a while, as all dates of a tile ask for the same."""

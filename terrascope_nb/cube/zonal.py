@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +13,12 @@ from terrascope_nb.analysis.pixels import Pixels
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import Cuts, cut
-from terrascope_nb.cube.plan import Step
+from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
+
+_EXPECTED = 32
+"""Dates whose headers are asked for at once, when the files lie behind HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,16 @@ def stream_zones(
         for name, partial in _look(stream, steps[number], area, variables, stats):
             found[name][number].append(partial)
 
-    tasks = ((number, area) for number in range(len(steps)) for area in areas)
-    work(do, tasks, len(steps) * len(areas), "reading the features", remote=stream.is_remote)
+    numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
+
+    def tasks() -> Iterator[tuple[int, _Area]]:
+        for number in range(len(steps)):
+            if stream.is_remote and number % _EXPECTED == 0:
+                stream.expect(numbers, number, number + 2 * _EXPECTED)
+            for area in areas:
+                yield number, area
+
+    work(do, tasks(), len(steps) * len(areas), "reading the features", remote=stream.is_remote)
     shape = 1, len(pixels)
     return {
         name: np.concatenate([finish_block(_sorted(parts), shape, stats) for parts in per_step])
@@ -104,6 +115,19 @@ def _hull(pieces: Sequence[Piece]) -> Piece:
     return Piece(top, left, bottom - top, right - left)
 
 
+def _read_ahead(
+    stream: Stream, variables: Mapping[str, Standing], looks: Sequence[Look], pieces: Sequence[Piece]
+) -> None:
+    """Fetch what all targets of an area read of a file, so that neighbouring blocks come with one request."""
+    ahead: dict[tuple[int, Source], list[Piece]] = {}
+    for number in dict.fromkeys(number for variable in variables.values() for number in variable.numbers):
+        for look, piece in zip(looks, pieces, strict=True):
+            if (source := look.wanted(number)) is not None:
+                ahead.setdefault((number, source), []).append(piece)
+    for (number, source), wanted in ahead.items():
+        stream.read_ahead(source, wanted, stream.plan.bands[number].resampling)
+
+
 def _look(
     stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics
 ) -> list[tuple[str, Partial]]:
@@ -114,8 +138,10 @@ def _look(
         if not any(keeps) and all(stream.is_masked(n) for s in variables.values() for n in s.numbers):
             return []
     found = []
-    for target in area.targets:
-        look = Look(stream, step, target.piece, keeps, target.pick)
+    looks = [Look(stream, step, target.piece, keeps, target.pick) for target in area.targets]
+    if stream.is_remote:
+        _read_ahead(stream, variables, looks, [target.piece for target in area.targets])
+    for target, look in zip(area.targets, looks, strict=True):
         for name, variable in variables.items():
             values = look.result(variable.numbers, variable.formula)
             if values is not None:

@@ -134,13 +134,18 @@ class RemoteReader:
 
         Neighbouring blocks come together, as if the region were read whole. Failures are told to whoever reads.
         """
+        self.read_regions_ahead(level, [(top, left, bottom, right)])
+
+    def read_regions_ahead(self, level: int, regions: Iterable[Region]) -> None:
+        """Do as `read_ahead` for several regions, neighbours among their blocks together."""
         sizes: dict[_Key, int] = {}
         try:
             file = known_file(self.url)
             header = self._header_of(file)
-            for _, begin, count in self._places(file, header, level, (top, left, bottom, right)):
-                if count and begin + count > len(file.head):
-                    sizes[self.url, file.version, begin] = count
+            for region in regions:
+                for _, begin, count in self._places(file, header, level, region):
+                    if count and begin + count > len(file.head):
+                        sizes[self.url, file.version, begin] = count
         except AccessError:
             return
         _bring(file, sizes)
