@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -32,11 +35,22 @@ class Picture(Figure):
 
 
 _waiting: list[Picture] = []
+_kept: ContextVar[bool] = ContextVar("terrascope_nb_kept", default=False)
+
+
+@contextmanager
+def kept_pictures() -> Iterator[None]:
+    """Make pictures that no cell shows by itself, because a widget does; in any thread."""
+    token = _kept.set(True)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def _await_end_of_cell(picture: Picture) -> None:
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None or not hasattr(shell, "kernel"):
+    if shell is None or not hasattr(shell, "kernel") or _kept.get():
         return
     if not _waiting:
         shell.events.register("post_execute", _show_waiting)

@@ -115,6 +115,7 @@ def test_a_click_on_the_map_is_inspected_and_becomes_a_series(lab):
     picture = lab.output(2).locator("img")
     picture.wait_for()
     assert lab.shot(picture).colours() > 20
+    expect(picture).to_have_count(1)  # the widget shows it, and no cell does a second time
     with lab.page.expect_download() as saved:
         lab.output(2).get_by_role("link", name="Save as CSV").click()
     lines = saved.value.path().read_text().splitlines()

@@ -161,7 +161,8 @@ class SeriesPanel(Tool):
             self.picture.value = ""
             self.message.news([say("There is no valid value here on any date."), *warned])
         else:
-            self.picture.value = _picture_html(self.table, self.title)
+            assert self.area is not None
+            self.picture.value = _picture_html(self.table, f"{self.layer.name}, {_place_text(self.area)}")
             self.message.news(
                 [say("{valid} of {count} dates have a value.", valid=valid, count=len(self.table)), *warned]
             )
@@ -238,11 +239,20 @@ def _area_text(asked: Aoi) -> str:
     return area_code(asked)
 
 
+def _place_text(asked: Aoi) -> str:
+    if asked.kind == "point":
+        lon, lat, _, _ = asked.bbox
+        return say("{lon}° east, {lat}° north", lon=f"{lon:.5f}", lat=f"{lat:.5f}")
+    return asked.name or say("{size} km²", size=f"{asked.area_km2:,.2f}")
+
+
 def _picture_html(table: pd.DataFrame, title: str) -> str:
-    from terrascope_nb.maps.series_figure import plot_series  # matplotlib loads when the first series is drawn
+    from terrascope_nb.maps.picture import kept_pictures  # matplotlib loads when the first series is drawn
+    from terrascope_nb.maps.series_figure import plot_series
 
     buffer = io.BytesIO()
-    plot_series(table).savefig(buffer, format="png", dpi=110)
+    with kept_pictures():
+        plot_series(table, title=title).savefig(buffer, format="png", dpi=110)
     picture = base64.b64encode(buffer.getvalue()).decode("ascii")
     told = html.escape(f"{title}. {_summary(table)}", quote=True)
     return f"<img alt='{told}' style='max-width:100%;background:#ffffff' src='data:image/png;base64,{picture}'>"
