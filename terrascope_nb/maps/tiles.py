@@ -61,7 +61,7 @@ def _inside(pixels: TilePixels, look: Look) -> NDArray[np.bool_]:
     return pixels.inside
 
 
-def _indexed(pixels: TilePixels, look: Look) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _indexed(pixels: TilePixels, look: Look) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     """Return numbers of colours and the colours; what is not inside has any number."""
     if look.kind == "classes":
         return _class_index(pixels.layers[0], look)
@@ -87,23 +87,24 @@ def _class_tables(look: Look) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDA
     classes = look.classes
     colours = np.array([*(class_bytes(colour) for colour in classes.colours), _GREY_CLASS], dtype="uint8")
     colours[:, 3] = np.round(colours[:, 3] * look.opacity)
-    lookup = np.full(256, len(classes.values), dtype="uint8")
-    for number, value in enumerate(classes.values):
+    lookup = np.full(256, min(len(classes.values), 255), dtype="uint8")
+    for number, value in enumerate(classes.values[:255]):
         if 0 <= value < 256:
             lookup[value] = number
     return lookup, np.array(classes.values, dtype="int64"), colours
 
 
-def _class_index(stored: NDArray[Any], look: Look) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _class_index(stored: NDArray[Any], look: Look) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     lookup, values, colours = _class_tables(look)
-    if stored.dtype == np.uint8:
+    kind = "uint8" if len(colours) <= 256 else "uint16"
+    if stored.dtype == np.uint8 and kind == "uint8":
         return lookup[stored], colours
     if stored.dtype.kind == "f":
         stored = np.where(np.isfinite(stored), stored, -(2**31)).astype("int64")
     order = np.argsort(values)
     found = np.searchsorted(values, stored, sorter=order)
     number = order[np.minimum(found, len(values) - 1)]
-    return np.where(values[number] == stored, number, len(values)).astype("uint8"), colours
+    return np.where(values[number] == stored, number, len(values)).astype(kind), colours
 
 
 def _rgb(pixels: TilePixels, look: Look) -> NDArray[np.uint8]:
@@ -172,6 +173,8 @@ def render_png(pixels: TilePixels, look: Look) -> bytes:
     if not inside.any():
         return _nothing(inside.shape[0])
     index, palette = _indexed(pixels, look)
+    if len(palette) > 256:  # more classes than a palette holds
+        return encode_png(paint(pixels, look))
     if inside.all():
         return encode_png(index, palette)
     if len(palette) < 256:

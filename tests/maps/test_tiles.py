@@ -124,6 +124,16 @@ def test_classes_have_their_colours(dtype):
     assert opened(render_png(hidden, look))[0, 1, 3] == 0
 
 
+def test_more_classes_than_a_palette_holds_have_their_colours():
+    values = np.arange(1, 401)
+    colours = [f"#{n % 256:02x}{n // 256:02x}7f" for n in values]
+    attrs = {"flag_values": values, "flag_meanings": [f"c{n}" for n in values], "flag_colors": " ".join(colours)}
+    stored = np.arange(0, 900, 2, dtype="uint16").reshape(30, 15)
+    wanted = class_colours_of(xr.DataArray(stored, dims=("y", "x"), attrs=attrs)).to_rgba(stored)
+    pixels = TilePixels((stored,), np.ones(stored.shape, dtype=bool))
+    np.testing.assert_array_equal(opened(render_png(pixels, look_of(Painted("classes", attrs, ("MAP",))))), wanted)
+
+
 def test_a_colour_picture_is_stretched_like_the_figure():
     source = Painted("rgb", layers=("red", "green", "blue"))
     pixels = source.read(TILE)
