@@ -116,9 +116,10 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop painting and leave the map."""
-        self._channel.cancel()
-        if self._stand_in is not None:
-            self._stand_in.close()
+        if self.comm is not None:  # ipywidgets closes again what is forgotten, and what could not be made
+            self._channel.cancel()
+            if self._stand_in is not None:
+                self._stand_in.close()
         super().close()
 
     @observe("opacity", "visible", "name")

@@ -287,11 +287,12 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
 
     def close(self) -> None:
         """Take the map out of the notebook and stop painting for it."""
-        self._front.unobserve(self._on_front_end, names=["present", "trouble"])
-        self._front.unobserve(self._on_theme, names=["dark"])
-        for layer in self.layers:
-            if isinstance(layer, KernelTiles):
-                layer.close()
+        if self.comm is not None:  # ipywidgets closes again what is forgotten, and what could not be made
+            self._front.unobserve(self._on_front_end, names=["present", "trouble"])
+            self._front.unobserve(self._on_theme, names=["dark"])
+            for layer in self.layers:
+                if isinstance(layer, KernelTiles):
+                    layer.close()
         super().close()
 
     def _repr_mimebundle_(self, **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import io
 import threading
 import time
@@ -415,3 +416,25 @@ def test_a_closed_map_paints_no_more_and_hears_nothing():
     shown.close()
     say_hello()
     assert shown.comm is None
+    shown.close()
+
+
+def test_what_could_not_be_made_leaves_nothing_behind():
+    with pytest.raises(CubeError):
+        Map(basemap="offline-purple")
+    with pytest.raises(CubeError):
+        RasterLayer(Halves(), cmap="no such colours")
+    shown = Map()
+    shown.close()
+    del shown
+    gc.collect()  # what goes wrong in __del__ is an error of this test
+
+
+@pytest.mark.parametrize("center", [(0, 0), (84.9, 179.9), (-85, -179), (0, 359)], ids=str)
+@pytest.mark.parametrize("zoom", [0, 1, 5.5, 18])
+def test_every_view_has_a_picture(center, zoom):
+    shown = Map(center=center, zoom=zoom)
+    shown.add(Halves(), vmin=0, vmax=1)
+    data = shown._repr_mimebundle_()
+    assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size == (900, 500)
+    assert not shown.notes
