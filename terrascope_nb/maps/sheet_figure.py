@@ -32,6 +32,8 @@ _TITLE, _SIDE, _EDGE = 46, 190, 14
 """Pixels above the map, of the legend beside it, and of the margins."""
 _LINE = 13
 _MOST_CLASSES = 20
+_NAME, _ROW = 26, 15
+"""Letters of a line of a class's name, and pixels of a class in the legend."""
 
 
 def figure_of(sheet: MapSheet, *, factor: int = 1, frame_only: bool = False) -> Figure:
@@ -154,8 +156,9 @@ def _class_key(
     figure: Figure, sheet: MapSheet, layer: SheetLayer, corner: tuple[float, float], ink: str, room: float
 ) -> float:
     """Draw the classes that the map shows; return the pixels that were used."""
-    rows = [(name, colour) for name, colour in _classes_shown(sheet, layer)]
-    fit = max(min(int(room // 15) - 2, _MOST_CLASSES), 1)
+    rows = [(textwrap.fill(name, _NAME), colour) for name, colour in _classes_shown(sheet, layer)]
+    heights = np.cumsum([_ROW + 11 * name.count("\n") for name, _ in rows])
+    fit = max(min(int((heights <= room - 2 * _ROW).sum()), _MOST_CLASSES), 1)
     handles = [Patch(facecolor=colour, edgecolor="#777777", linewidth=0.4, label=name) for name, colour in rows[:fit]]
     if len(rows) > fit:
         handles.append(Patch(facecolor="none", label=say("and {count} more", count=len(rows) - fit)))
@@ -164,7 +167,7 @@ def _class_key(
     legend.set_gid("classes")
     for text in legend.get_texts():
         text.set_parse_math(False)
-    return 15.0 * len(handles) + 10
+    return float(heights[min(fit, len(rows)) - 1] if rows else 0) + _ROW * (len(rows) > fit) + 10
 
 
 def _classes_shown(sheet: MapSheet, layer: SheetLayer) -> list[tuple[str, str]]:

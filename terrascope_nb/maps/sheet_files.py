@@ -46,6 +46,7 @@ def page_of(sheet: MapSheet) -> str:
 <title>{title}</title>
 <style>
 body {{ font-family: system-ui, sans-serif; margin: 1.5rem auto; max-width: 75rem; padding: 0 1rem; line-height: 1.45; }}
+h1 {{ font-size: 1.1rem; }}
 img {{ max-width: 100%; height: auto; }}
 </style>
 </head>

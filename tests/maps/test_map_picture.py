@@ -208,6 +208,22 @@ def test_the_legend_holds_the_classes_that_the_map_shows(tmp_path):
     assert mpl.colors.to_hex(legend.get_patches()[1].get_facecolor()) == "#0000ff"
 
 
+def test_long_names_of_classes_stay_on_the_sheet(tmp_path):
+    values = np.random.default_rng(0).integers(1, 13, (200, 240)).astype("uint8")
+    names = [f"class_number_{number}_with_a_rather_long_name_of_its_own" for number in range(1, 13)]
+    attrs = {"flag_values": np.arange(1, 13, dtype="uint8"), "flag_meanings": " ".join(names)}
+    source = CogTiles(str(write_tif(tmp_path / "c.tif", values)), kind="classes", layer_names=("c",), attrs=attrs)
+    for size in ((500, 400), (500, 150)):
+        figure = figure_of(MapSheet(BOX, size, (SheetLayer(TilePainter(source, look_of(source))),)))
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert box.x1 <= figure.bbox.x1 + 1
+        assert box.y0 >= 0
+        shown = [text.get_text() for text in legend.get_texts()]
+        assert (len(shown) == 12) == (size[1] == 400) or "more" in shown[-1]
+
+
 def test_pdf_keeps_the_frame_as_text_and_lines(painter):
     pdf = pdf_of(sheet_of(painter, title="Meadows"))
     assert pdf.startswith(b"%PDF")
