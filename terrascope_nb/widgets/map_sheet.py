@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import ipyleaflet
 import numpy as np
 
 from terrascope_nb.errors import CubeError
@@ -48,6 +49,7 @@ def sheet_of(
     notes = [say("The online map {name} is not in this picture; the offline map stands in for it.", name=layer.name)
              for layer in online]  # fmt: skip
     outlines = [one for layer in shown.layers for one in _outlines_of(layer)]
+    outlines += [one for control in shown.controls for one in _drawn_with(control)]
     if area is not None:
         outlines.append(outline_of(area))
     return MapSheet(
@@ -144,6 +146,13 @@ def size_for(bounds: Bounds, size: tuple[int, int] | None) -> tuple[int, int]:
     return _WIDTH, int(min(max(round(_WIDTH * ratio), 300), 1200))
 
 
+def _drawn_with(control: Any) -> Iterator[Outline]:
+    """Give what was drawn by hand and stands on the map."""
+    if isinstance(control, ipyleaflet.DrawControl) and control.data:
+        features = [one for one in control.data if isinstance(one, Mapping) and one.get("geometry")]
+        yield Outline({"type": "FeatureCollection", "features": features}, "#3388ff", name=say("drawn area"))
+
+
 def _sheet_layer(layer: RasterLayer) -> SheetLayer:
     index = layer.time_index % len(layer.times) if layer.times else None
     return SheetLayer(layer.painter, index, float(layer.opacity), layer.name)
@@ -158,7 +167,8 @@ def _outlines_of(layer: Any) -> Iterator[Outline]:
     colour = str((style or {}).get("color") or getattr(layer, "color", None) or "#3388ff")
     colour = colour if colour.startswith("#") and len(colour) in (4, 7) else "#3388ff"
     if isinstance(data, Mapping) and "type" in data:
-        yield Outline(data, colour, name=str(layer.name or ""))
+        if data.get("features", True):  # a layer may wait for its first shape
+            yield Outline(data, colour, name=str(layer.name or ""))
     elif isinstance(getattr(layer, "locations", None), list) and layer.locations:
         rings = layer.locations if isinstance(layer.locations[0][0], (list, tuple)) else [layer.locations]
         lines = [[[lon, lat] for lat, lon in ring] for ring in rings]

@@ -181,6 +181,18 @@ def test_the_sheet_holds_what_the_map_shows(shown):
     assert sheet_of(Map(basemap="none")).basemap is None
 
 
+def test_what_is_drawn_by_hand_is_saved_and_empty_layers_are_not_named(shown):
+    west, south, east, north = shown.view_bounds
+    line = {"type": "LineString", "coordinates": [[west, south], [east, north]]}
+    drawing = ipyleaflet.DrawControl()
+    drawing.data = [{"type": "Feature", "properties": {}, "geometry": line}]
+    shown.add(drawing)
+    shown.add(ipyleaflet.GeoJSON(data={"type": "FeatureCollection", "features": []}, name="empty"))
+    (outline,) = sheet_of(shown).outlines
+    assert outline.name == "drawn area"
+    assert outline.geojson["features"][0]["geometry"] == line
+
+
 def test_an_online_map_is_replaced_and_said(dn_file, tmp_path):
     m = Map(basemap="OpenStreetMap.Mapnik")
     sheet = sheet_of(m)
