@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw
 
+from terrascope_nb.maps.lettering import open_font
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.kernel_tiles import KernelTiles
 from terrascope_nb.words import say
@@ -158,11 +159,12 @@ def _rings(geometry: dict[str, Any]) -> list[Any]:
 
 
 def _sign(image: Image.Image, text: str) -> None:
+    """Write whose data are shown into the lower right corner."""
     if not text:
         return
-    draw = ImageDraw.Draw(image)
-    while draw.textlength(text) > image.width - 12 and len(text) > 8:
+    draw, font = ImageDraw.Draw(image), open_font(10)
+    while draw.textlength(text, font=font) > image.width - 12 and len(text) > 8:
         text = text[: int(len(text) * 0.9)].rstrip(" …") + "…"
-    width = draw.textlength(text)
-    draw.rectangle((image.width - width - 8, image.height - 15, image.width, image.height), fill=(255, 255, 255, 255))
-    draw.text((image.width - width - 4, image.height - 14), text, fill=(60, 60, 60, 255))
+    left = image.width - draw.textlength(text, font=font) - 8
+    draw.rectangle((left, image.height - 16, image.width, image.height), fill=(255, 255, 255, 255))
+    draw.text((left + 4, image.height - 14), text, font=font, fill=(60, 60, 60, 255))
