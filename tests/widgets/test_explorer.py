@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -284,3 +285,11 @@ def test_nothing_waits_on_the_panel_for_longer_than_a_moment():
     began = time.monotonic()
     explore()
     assert time.monotonic() - began < 5
+
+
+def test_the_tools_of_its_map_write_calls_that_find_the_map(explorer, monkeypatch):
+    from terrascope_nb.widgets.tools import tool
+
+    shell = SimpleNamespace(user_ns={"number": 1, "_": explorer, "mine": explorer})
+    monkeypatch.setitem(tool.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert tool.name_of(explorer.map) == "mine.map"

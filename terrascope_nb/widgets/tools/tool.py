@@ -141,9 +141,14 @@ def name_of(shown: Any) -> str:
     """Return the name a notebook knows a map by, or ``m``."""
     shell = sys.modules.get("IPython")
     running = shell.get_ipython() if shell is not None else None
-    for name, value in list(getattr(running, "user_ns", {}).items()):
-        if value is shown and not name.startswith("_"):
-            return str(name)
+    named = [(str(name), value) for name, value in list(getattr(running, "user_ns", {}).items()) if name[:1] != "_"]
+    for name, value in named:
+        if value is shown:
+            return name
+    for name, value in named:
+        # The map of an explorer or a picker.
+        if isinstance(value, widgets.Widget) and getattr(value, "map", None) is shown:
+            return f"{name}.map"
     return "m"
 
 
