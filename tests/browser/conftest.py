@@ -18,6 +18,8 @@ from support.watching import Watch
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    # A page that a test changed on its way may still talk to the server it came from.
+    "--disable-features=LocalNetworkAccessChecks",
     # What a page asks of anybody else is seen by the watch, and gets nowhere.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip

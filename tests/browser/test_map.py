@@ -99,6 +99,8 @@ def test_a_file_that_vanished_is_said_on_the_map(lab, rasters, tmp_path):
 
 def test_a_restarted_kernel_leaves_a_message_and_no_spinner(lab, rasters):
     seen = show(lab, rasters[0], 15)
+    # ipyleaflet itself goes on telling the dead kernel where the mouse is.
+    lab.watch.expect(r"Cannot send[\s\S]*/jupyter-leaflet/")
     lab.restart_kernel()
     expect(seen.element.locator(".tnb-mod-error").first).to_contain_text("The kernel that draws this map is gone")
     seen.element.get_by_role("button", name="Zoom in").click()

@@ -81,6 +81,14 @@ class Notebook:
         """Return what a cell printed."""
         return self.output(number).inner_text().strip()
 
+    def set_cell(self, number: int, code: str) -> None:
+        """Write the text of a cell."""
+        self.page.evaluate(
+            "([number, text]) => window.jupyterapp.shell.currentWidget.content.widgets[number]"
+            ".model.sharedModel.setSource(text)",
+            [number, code],
+        )
+
     def command(self, name: str, **arguments: Any) -> None:
         """Execute a command of the lab."""
         self.page.evaluate("([name, options]) => window.jupyterapp.commands.execute(name, options)", [name, arguments])
