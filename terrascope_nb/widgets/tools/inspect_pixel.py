@@ -62,7 +62,7 @@ class PixelInspector(Tool):
         middle = button(say("Middle of the map"), self._inspect_middle)
         self.clicks = Clicks(shown, self.inspect)
         super().__init__(
-            shown, say("Inspect a pixel"), [self.clicks.toggle, row(self.lon, self.lat, typed, middle), self.table]
+            shown, say("Inspect a pixel"), [row(self.clicks.toggle), row(self.lon, self.lat, typed, middle), self.table]
         )
         self.when_closed(self.clicks.close)
         self.when_closed(self._remove_marker)

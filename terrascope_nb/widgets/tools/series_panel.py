@@ -79,7 +79,7 @@ class SeriesPanel(Tool):
         super().__init__(
             shown,
             say("Series: {layer}", layer=self.layer.name),
-            [self.clicks.toggle, row(self.typed, ask), self.picture, self.numbers],
+            [row(self.clicks.toggle), row(self.typed, ask), self.picture, self.numbers],
         )
         on_enter(self.typed, self._ask_typed)
         self.when_closed(self.clicks.close)
