@@ -16,6 +16,7 @@ from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError, GridE
 from terrascope_nb.raster import pyramid
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.cog_tiles import CogTiles
+from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.tiling import TileAddress, tiles_over
 
 
@@ -366,3 +367,20 @@ def test_a_zoom_that_would_read_too_much_is_refused_in_words(tmp_path, monkeypat
     with pytest.raises(GridError, match="Zoom in to"):
         source.read(tiles_over(source.bounds, source.min_zoom - 1)[0])
     assert source.read(tiles_over(source.bounds, source.min_zoom)[0]).inside.any()
+
+
+@pytest.mark.parametrize("epsg", [32631, 32701, 3035, 31370, 4326, 3031])
+@pytest.mark.parametrize("z", [3, 6, 9, 12, 15, 18])
+def test_positions_are_those_of_proj_to_a_hundred_thousandth_of_a_pixel(epsg, z):
+    lon, lat = {32701: (-179.5, -17.0), 3031: (20.0, -71.0)}.get(epsg, (4.4, 50.9))
+    size = {4326: 1 / 1200, 3031: 100.0}.get(epsg, 10.0)
+    x, y = pyproj.Transformer.from_crs(4326, epsg, always_xy=True).transform(lon, lat)
+    grid = PixelGrid(f"EPSG:{epsg}", (size, 0.0, x - 500 * size, 0.0, -size, y + 500 * size), (1000, 1000))
+    (tile,) = tiles_over((lon, lat, lon, lat), z)
+    rows, cols = pyramid.positions(tile.grid(), grid)
+    there = pyproj.Transformer.from_crs("EPSG:3857", f"EPSG:{epsg}", always_xy=True).transform(*centres(tile))
+    wanted_cols, wanted_rows = (there[0] - x) / size + 500, (y - there[1]) / size + 500
+    near = np.hypot(wanted_rows - 500, wanted_cols - 500) < 5000
+    assert near.any()
+    np.testing.assert_allclose(rows[near], wanted_rows[near], atol=1e-5, rtol=0)
+    np.testing.assert_allclose(cols[near], wanted_cols[near], atol=1e-5, rtol=0)
