@@ -106,22 +106,29 @@ def repeated(coarse: NDArray[Any], factor: int, row: int, col: int, shape: tuple
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the mask keeps of one scene over an area."""
+    """What the mask keeps of one scene over an area; a composite holds this of all its dates."""
 
-    keep: NDArray[np.bool_]
-    """True = keep, in the quality file's pixels or in those of the grid."""
+    bits: NDArray[np.uint8]
+    """1 = keep, in the quality file's pixels or in those of the grid, eight pixels of a row in a byte."""
+    width: int
+    """Pixels of a row."""
     at: tuple[int, int]
     """Grid row and column of the first pixel (may lie before the area)."""
     factor: int
-    """Grid pixels along one pixel of ``keep``."""
+    """Grid pixels along one pixel of the mask."""
+
+    @classmethod
+    def of(cls, keep: NDArray[np.bool_], at: tuple[int, int], factor: int) -> _Kept | None:
+        """Return it for a mask (True = keep); None when that keeps nothing."""
+        return cls(np.packbits(keep, axis=1), keep.shape[1], at, factor) if keep.any() else None
 
     def part(self, piece: Piece) -> NDArray[np.bool_] | bool:
         """Return it for a piece on the grid; True or False where all pixels are alike."""
         factor = self.factor
         row, col = piece.top - self.at[0], piece.left - self.at[1]
-        coarse = self.keep[
-            row // factor : -(-(row + piece.rows) // factor), col // factor : -(-(col + piece.cols) // factor)
-        ]
+        rows = self.bits[row // factor : -(-(row + piece.rows) // factor)]
+        whole = np.unpackbits(rows, axis=1, count=self.width).view(bool)
+        coarse = whole[:, col // factor : -(-(col + piece.cols) // factor)]
         if coarse.all():
             return True
         if not coarse.any():
@@ -314,7 +321,7 @@ class Stream:
                 keep = None
             if keep is not None:
                 at = area.top - top % factor, area.left - left % factor
-                return _Kept(keep, at, factor) if keep.any() else None
+                return _Kept.of(keep, at, factor)
         grid = plan.grid.crop(area.top, area.left, area.rows, area.cols)
         if not plan.mask_buffer:
             found = self.read(scene.quality, area, "nearest")
@@ -323,9 +330,9 @@ class Stream:
             keep = plan.mask.apply(found[0])
             if found[1] is not None:
                 keep &= found[1]
-            return _Kept(keep, (area.top, area.left), 1) if keep.any() else None
+            return _Kept.of(keep, (area.top, area.left), 1)
         keep = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
-        return _Kept(keep, (area.top, area.left), 1) if keep is not None and keep.any() else None
+        return None if keep is None else _Kept.of(keep, (area.top, area.left), 1)
 
     def clip(self, piece: Piece) -> NDArray[np.bool_] | None:
         """Return the pixels of a piece that the area holds; None = all."""
