@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import time
@@ -23,6 +22,7 @@ from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.products.model import Product
 from terrascope_nb.widgets.availability_words import calendar_words, date_words, origin_words
 from terrascope_nb.widgets.background import Cancel, Worker
+from terrascope_nb.widgets.static_twin import with_twin
 from terrascope_nb.widgets.status_line import STATIC
 from terrascope_nb.words import say
 
@@ -212,14 +212,10 @@ class Availability(anywidget.AnyWidget):
         return "\n".join([*lines, self.note])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        if data is not None:
-            from terrascope_nb.widgets.calendar_picture import calendar_png  # Pillow: only when somebody looks
+        from terrascope_nb.widgets.calendar_picture import calendar_png  # Pillow: only when somebody looks
 
-            data["text/plain"] = self.describe()
-            data["image/png"] = base64.b64encode(calendar_png(self.marks, self.dropped)).decode("ascii")
-        return bundle
+        picture = calendar_png(self.marks, self.dropped)
+        return with_twin(super()._repr_mimebundle_(**options), self.model_id, self.describe(), picture)
 
     def close(self) -> None:
         """Stop all work and leave the page."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from terrascope_nb.widgets import explorer_work as work
 from terrascope_nb.widgets.background import Cancel, Worker, heard
 from terrascope_nb.widgets.explorer_panel import ExplorerPanel
 from terrascope_nb.widgets.map import Map
+from terrascope_nb.widgets.static_twin import with_twin
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -297,13 +297,12 @@ class Explorer(ExplorerPanel):
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         from terrascope_nb.widgets.calendar_picture import calendar_png, stacked  # Pillow, only to show
 
-        bundle = dict(super()._repr_mimebundle_(**options) or {})
         parts = [self.map.picture()]
         if self.found:
             parts.append(calendar_png(self.dates.marks, self.dates.dropped))
-        bundle["text/plain"] = self.describe()
-        bundle["image/png"] = base64.b64encode(stacked(parts)).decode("ascii")
-        return bundle
+        bundle = dict(super()._repr_mimebundle_(**options) or {})
+        whole: dict[str, Any] = with_twin(bundle, self.model_id, self.describe(), stacked(parts))
+        return whole
 
     def close(self) -> None:
         """Stop all work and leave the page."""

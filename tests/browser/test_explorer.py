@@ -280,3 +280,20 @@ def test_a_search_that_takes_long_shows_a_sign_of_life_and_can_be_cancelled(lab)
     expect(line.locator(".tsnb-status-text")).to_have_text("Cancelled.")
     lab.run(1)
     assert lab.text(1) == "Cancelled. 0"
+
+
+def test_a_saved_notebook_keeps_the_picture_of_the_explorer_and_its_words(lab):
+    lab.open_cells(EXPLORE)
+    lab.run(0)
+    page = lab.page
+    wait_until_measured(lab)
+    lab.save()
+    lab.restart_kernel()
+    lab.watch.expect("widget model not found")  # what the widget manager says when nobody brings a widget back
+    page.reload()
+    lab.wait_until_idle()
+    saved = page.locator(".tnb-SavedMap-picture")
+    expect(saved).to_be_visible(timeout=20_000)
+    assert page.evaluate("() => document.querySelector('.tnb-SavedMap-picture img').naturalWidth") >= 600
+    expect(saved).to_contain_text("9 of 9 dates kept")
+    expect(saved).to_contain_text('ts.search("s2-ndvi", area, "2018-06-01/2018-06-30", source="sample")')
