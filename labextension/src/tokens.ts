@@ -8,7 +8,7 @@ export const MODULE_VERSION = '1.0.0';
 /** Raised when messages change so that an older kernel could not answer; `widgets/handshake.py` has the same number. */
 export const PROTOCOL = 1;
 
-/** The part of a map's output that only this extension reads. */
+/** The part of an output of our widgets that only this extension reads. */
 export const SAVED_MAP_MIME = 'application/vnd.terrascope-nb.map+json';
 
 export const WIDGET_VIEW_MIME = 'application/vnd.jupyter.widget-view+json';

@@ -44,6 +44,30 @@ def test_a_page_that_is_loaded_again_brings_back_the_live_map(lab, raster):
     check_colours(seen, raster, "viridis", 0, 10_000, count=10)
 
 
+OTHER = """import ipywidgets
+from terrascope_nb.widgets.static_twin import with_twin
+class Slider(ipywidgets.IntSlider):
+    def _repr_mimebundle_(self, **options):
+        return with_twin(super()._repr_mimebundle_(**options), self.model_id, "words of a slider", ts.Map().picture())
+Slider()"""
+
+
+def test_another_widget_with_a_saved_picture_stays_live_and_is_a_picture_without_its_kernel(lab, raster):
+    lab.open_cells("import terrascope_nb as ts\n" + OTHER)
+    shown = lab.run(0)
+    lab.page.wait_for_timeout(5000)
+    expect(shown.locator(".widget-readout")).to_be_visible()
+    expect(shown.locator(".tnb-SavedMap-picture")).to_be_hidden()
+    lab.save()
+    lab.page.wait_for_timeout(1000)
+    lab.watch.expect("widget model not found")  # what the widget manager says of it
+    lab.shut_down_kernel()
+    lab.open("test.ipynb")
+    expect(lab.output(0).locator(".tnb-SavedMap-picture")).to_be_visible()
+    expect(lab.output(0)).to_contain_text("words of a slider")
+    expect(lab.output(0).locator(".tnb-SavedMap-picture img")).to_be_visible()
+
+
 def test_a_kernel_that_is_stuck_is_said_and_its_tiles_come_when_it_goes_on(lab, raster):
     seen = show(lab, raster, "import ctypes\nctypes.PyDLL(None).usleep(9_000_000)")
     lab.run(1, wait=False)

@@ -15,7 +15,10 @@ const PERIOD = 100;
 /** The widget manager writes this where it could not bring back a widget. */
 const NOT_FOUND = 'Error displaying widget';
 
-/** A map in an output: live, or its saved picture with its text. */
+/** What the widget manager puts in place of a widget whose code it could not load. */
+const BROKEN = ':scope > .lm-Widget > .jupyter-widgets-error-widget';
+
+/** A map, or another of our widgets, in an output: live, or its saved picture with its text. */
 export class SavedMap extends Panel implements IRenderMime.IRenderer {
   /**
    * @param create - makes the renderer of live widgets, or nothing while the notebook has no widget manager
@@ -63,8 +66,9 @@ export class SavedMap extends Panel implements IRenderMime.IRenderer {
   /** Show the live map where there is one; else its picture, once it is sure that none comes or patience is over. */
   private _settle(over: boolean): void {
     const live = this._live;
-    const there = !!live?.node.querySelector('.leaflet-container, .jupyter-widgets-view');
-    const dead = live?.node.textContent?.startsWith(NOT_FOUND) ?? false;
+    const broken = !!live?.node.querySelector(BROKEN);
+    const there = !broken && !!live?.node.querySelector(':scope > .lm-Widget');
+    const dead = broken || (live?.node.textContent?.startsWith(NOT_FOUND) ?? false);
     if (there) {
       window.clearTimeout(this._patience);
     }
