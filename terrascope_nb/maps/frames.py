@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from terrascope_nb.errors import CubeError, ExportError, MissingExtraError
 from terrascope_nb.maps.lettering import open_font
-from terrascope_nb.maps.map_picture import map_of
+from terrascope_nb.maps.map_picture import around_of, map_of
 from terrascope_nb.maps.sheet import MapSheet
 from terrascope_nb.maps.sheet_figure import DPI, figure_of
 from terrascope_nb.maps.sheet_files import describe_sheet
@@ -26,6 +27,8 @@ STAMP = 18
 _CORNER = (24, 56)
 """Where the date stamp stands: pixels from the left and from the top of the frame."""
 _MOST_FRAMES = 1000
+_SEEN = 6
+"""Frames from which the colours of a GIF are chosen."""
 
 
 def stamps_of(sheet: MapSheet) -> list[str]:
@@ -65,13 +68,13 @@ def frames_of(sheet: MapSheet) -> Iterator[Image.Image]:
     frame = _frame_of(sheet)
     paper = Image.new("RGBA", (frame.width + frame.width % 2, frame.height + frame.height % 2),
                       "#1b1d20" if sheet.dark else "#ffffff")  # fmt: skip
-    corner = _map_corner(sheet)
+    corner, around = _map_corner(sheet), around_of(sheet)
     font = open_font(STAMP, bold=True)
     for time, stamp in zip(sheet.times, stamps, strict=True):
         layers = list(sheet.layers)
         layers[sheet.moving] = dataclasses.replace(layers[sheet.moving], time=time)
         image = paper.copy()
-        image.paste(map_of(dataclasses.replace(sheet, layers=tuple(layers))), corner)
+        image.paste(map_of(dataclasses.replace(sheet, layers=tuple(layers)), around=around), corner)
         image.alpha_composite(frame)
         draw = ImageDraw.Draw(image)
         left, top, right, bottom = draw.textbbox(_CORNER, stamp, font=font)
@@ -104,14 +107,23 @@ def write_gif(sheet: MapSheet, path: str | os.PathLike[str], *, fps: float = 2.0
         Frames per second, 0.1 to 50.
     """
     _check_fps(fps, 50)
-    frames = [
-        frame.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE) for frame in frames_of(sheet)
-    ]
+    palette = _palette_of(sheet)
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames_of(sheet)]
     frames[0].save(
         path, format="GIF", save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0, disposal=1,
         optimize=False, comment=describe_sheet(sheet).encode("utf-8")[:4000],
     )  # fmt: skip
     return len(frames)
+
+
+def _palette_of(sheet: MapSheet) -> Image.Image:
+    """Return the 256 colours of a time lapse, chosen from some of its frames: one value has one colour in all of them."""
+    count = len(sheet.times)
+    some = sorted({round(number) for number in np.linspace(0, count - 1, min(count, _SEEN))})
+    seen = dataclasses.replace(sheet, times=tuple(sheet.times[number] for number in some))
+    thin = [frame.resize((frame.width // 2, frame.height // 2), Image.Resampling.NEAREST) for frame in frames_of(seen)]
+    together = Image.fromarray(np.vstack([np.asarray(frame) for frame in thin]), "RGB")
+    return together.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def write_mp4(sheet: MapSheet, path: str | os.PathLike[str], *, fps: float = 2.0) -> int:
@@ -148,7 +160,7 @@ def write_mp4(sheet: MapSheet, path: str | os.PathLike[str], *, fps: float = 2.0
     )  # fmt: skip
     try:
         writer.send(None)
-        for frame in (first, *frames):
+        for frame in itertools.chain((first,), frames):
             writer.send(frame.tobytes())
             count += 1
         writer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from terrascope_nb.maps.sheet import MapSheet, Outline, SheetLayer
 from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster.tiling import Bounds, mercator_of
 
-__all__ = ["colours_of", "lines_of", "map_of", "mercator_line", "picture_of"]
+__all__ = ["Around", "around_of", "colours_of", "lines_of", "map_of", "mercator_line", "picture_of"]
 
 _PLAIN = (238, 238, 238)
 
@@ -65,19 +66,46 @@ def picture_of(
     return image
 
 
-def map_of(sheet: MapSheet, factor: int = 1) -> Image.Image:
-    """Return the map of a sheet without outlines and frame: basemap, data and names; ``factor`` times larger, where a printer shows more than a screen."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What lies below and above the data of a sheet; the same for every date."""
+
+    below: Image.Image
+    """Basemap, RGBA."""
+    above: Image.Image | None
+    """Borders and names, RGBA; None where they are not drawn above."""
+
+
+def around_of(sheet: MapSheet, factor: int = 1) -> Around:
+    """Return what lies below and above the data, ``factor`` times larger than the sheet says."""
     size = (sheet.size[0] * factor, sheet.size[1] * factor)
     if sheet.basemap is None:
-        image = Image.new("RGBA", size, (*_PLAIN, 255) if not sheet.dark else (48, 48, 48, 255))
+        below = Image.new("RGBA", size, (*_PLAIN, 255) if not sheet.dark else (48, 48, 48, 255))
     else:
-        image = _enlarged(sheet.basemap.picture(sheet.bounds, sheet.size, dark=sheet.dark), size)
+        below = _enlarged(sheet.basemap.picture(sheet.bounds, sheet.size, dark=sheet.dark), size)
+    if not sheet.names_above:
+        return Around(below, None)
+    names = (sheet.basemap or Basemap()).picture(sheet.bounds, sheet.size, ground=False)
+    return Around(below, _enlarged(names, size))
+
+
+def map_of(sheet: MapSheet, factor: int = 1, around: Around | None = None) -> Image.Image:
+    """Return the map of a sheet, RGB, without outlines and frame.
+
+    Parameters
+    ----------
+    sheet : MapSheet
+    factor : int
+        How many times larger than the sheet says: a printer shows more than a screen.
+    around : Around, optional
+        As `around_of` gives it, where several maps share it.
+    """
+    around = around or around_of(sheet, factor)
+    image = around.below.copy()
     for layer in sheet.layers:
-        rgba = colours_of(layer, sheet.shown_bounds, size)
-        image.alpha_composite(Image.fromarray(rgba, "RGBA"))
-    if sheet.names_above:
-        names = (sheet.basemap or Basemap()).picture(sheet.bounds, sheet.size, ground=False)
-        image.alpha_composite(_enlarged(names, size))
+        image.alpha_composite(Image.fromarray(colours_of(layer, sheet.shown_bounds, image.size), "RGBA"))
+    if around.above is not None:
+        image.alpha_composite(around.above)
     return image.convert("RGB")
 
 
