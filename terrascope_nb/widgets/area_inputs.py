@@ -164,8 +164,15 @@ def _plain_name(name: str) -> str:
 
 
 def place_names() -> tuple[str, ...]:
-    """Return every Belgian place as it is offered for choice: names, kind and NIS code."""
-    return tuple(str(place) for place in list_places(None))
+    """Return every Belgian place as it is offered for choice: names, kind in the reader's language, and NIS code."""
+    kinds = {
+        "municipality": say("municipality"),
+        "arrondissement": say("arrondissement"),
+        "province": say("province"),
+        "region": say("region"),
+        "country": say("country"),
+    }
+    return tuple(f"{place.name} ({kinds[place.kind]}, NIS {place.nis})" for place in list_places(None))
 
 
 def read_place(text: str) -> Read:

@@ -40,11 +40,6 @@ if TYPE_CHECKING:
 
 _MOST_LISTED = 500
 """Areas that are listed one by one."""
-# The icons of the drawing tools are a dark picture, which a dark theme would put on dark ground.
-_LIGHT_TOOLS = (
-    "<style>body[data-jp-theme-light='false'] .leaflet-draw-toolbar a"
-    "{background-color:var(--jp-inverse-layout-color1,#fff)}</style>"
-)
 
 
 class AreaTrait(traitlets.TraitType[Any, Any]):
@@ -258,7 +253,7 @@ class AreaPicker(Picker):
         text = say("Draw with the tools at the left edge of the map, which also edit and delete, or type the area.")
         view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
         beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
-        title = heading(say("Choose an area"), _LIGHT_TOOLS)
+        title = heading(say("Choose an area"))
         columns = [
             widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
         ]

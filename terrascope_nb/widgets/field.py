@@ -6,12 +6,16 @@ import html
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 
 from terrascope_nb.errors import TerrascopeError
 
+_STATIC = Path(__file__).with_name("static")
 WIDE = {"description_width": "10em"}
 """Style of fields that stand under each other, so that they line up."""
 LONG = widgets.Layout(width="auto", flex="1 1 20em", max_width="60em")
@@ -69,9 +73,18 @@ def status(body: str) -> str:
     return f"<div role='status' style='line-height:1.4;color:{_TEXT}'>{body}</div>"
 
 
-def heading(text: str, style: str = "") -> widgets.HTML:
-    """Return the title of a picker, with rules of style that hold as long as it is there."""
-    return widgets.HTML(f"{style}<strong style='color:{_TEXT}'>{html.escape(text)}</strong>")
+class Heading(anywidget.AnyWidget):
+    """The title of a picker; with it the keys pressed in the picker are no commands of the notebook."""
+
+    _esm = _STATIC / "heading.js"
+    _css = _STATIC / "heading.css"
+
+    text = traitlets.Unicode().tag(sync=True)
+
+
+def heading(text: str) -> Heading:
+    """Return the title of a picker."""
+    return Heading(text=text)
 
 
 def hint(text: str) -> widgets.HTML:
@@ -124,6 +137,7 @@ class Picker(widgets.VBox):  # type: ignore[misc]
         # One per thread: what a person does in the page meanwhile is heard all the same.
         self._quiet = threading.local()
         super().__init__(**options)
+        self.add_class("tsnb-keys")
 
     @property
     def _is_quiet(self) -> bool:

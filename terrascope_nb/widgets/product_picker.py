@@ -120,7 +120,9 @@ class ProductPicker(Picker):
         spoken = language()
         fitting = [one for one in self._offered if all(word in _searched(one) for word in words)]
         with self._silently():
-            self.list.options = [(f"{in_language(one.title, spoken)} ({one.id})", one.id) for one in fitting]
+            offered = tuple((f"{in_language(one.title, spoken)} ({one.id})", one.id) for one in fitting)
+            if self.list.options != offered:  # a list that is sent again forgets what a person marked meanwhile
+                self.list.options = offered
             here = self.product is not None and self.product.id in {one.id for one in fitting}
             self.list.value = self.product.id if here else None
         if not fitting:

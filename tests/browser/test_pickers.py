@@ -137,10 +137,15 @@ def test_areas_are_chosen_changed_and_removed_by_keyboard_alone(lab):
     page.keyboard.type("3.5, 51.1, 3.6, 51.2")
     page.keyboard.press("Enter")
     expect(field).to_have_value("3.5, 51.1, 3.6, 51.2")
-    _tab_to(page, "Undo")
     ((one, changed), (two, _)) = _areas(lab)
     assert (one, two) == ("1", "31UFS")
     assert changed == pytest.approx([3.5, 51.1, 3.6, 51.2])
+    field.focus()
+    _tab_to(page, "Undo")
+    page.keyboard.press("Enter")  # which in command mode is a command of the notebook
+    lab.wait_until_idle()
+    ((one, back), _) = _areas(lab)
+    assert (one, back) == ("1", pytest.approx([3.7, 51.1, 3.8, 51.2]))
 
 
 def test_a_tile_is_picked_by_a_click_on_the_grid(lab):
@@ -160,6 +165,24 @@ def test_a_tile_is_picked_by_a_click_on_the_grid(lab):
     assert bounds[3] - bounds[1] == 109_800
     # an independent library says which square the middle of the map is in
     assert tile == mgrs.MGRS().toMGRS(float(lat), float(lon), MGRSPrecision=0)
+
+
+def test_a_file_is_uploaded_and_can_be_undone(lab, tmp_path):
+    shape = {"type": "Polygon", "coordinates": [[[3.7, 51.1], [3.8, 51.1], [3.8, 51.2], [3.7, 51.1]]]}
+    file = tmp_path / "my fields.geojson"
+    file.write_text(json.dumps({"type": "Feature", "id": "f7", "properties": {"crop": "maize"}, "geometry": shape}))
+    lab.open_cells(AREA, TOLD)
+    lab.run(0)
+    page = lab.page
+    page.get_by_role("button", name=re.compile("Upload a file")).wait_for()
+    # the button opens the browser's own window, which gives it the file
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name=re.compile("Upload a file")).click()
+    chooser.value.set_files(file)
+    expect(page.get_by_label("Areas", exact=True).locator("option")).to_contain_text(["f7"])
+    assert [one for one, _ in _areas(lab)] == ["f7"]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_label("Areas", exact=True).locator("option")).to_have_count(0)
 
 
 OTHERS = """
@@ -182,3 +205,42 @@ def test_the_other_pickers_have_no_violation(lab, theme):
     for number in range(3):
         lab.page.locator(".jp-OutputArea-output").nth(number).scroll_into_view_if_needed()
     assert lab.violations(".jp-OutputArea") == []
+
+
+def test_period_product_and_filters_reach_the_kernel_by_keyboard(lab):
+    lab.open_cells(
+        OTHERS, "print(when.period, when.earlier.value)", "print(what.product.id)", "print(json.dumps(how.filters))"
+    )
+    lab.run(0)
+    page = lab.page
+    field = page.get_by_label("Or type it")
+    field.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("2018-06/2018-05")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="comes after its end")).to_be_visible()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("2019-05/2019-06")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="61 days")).to_be_visible()
+    page.get_by_label("Earlier years").fill("1")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("2018-05-01/2018-06-30, 2019-05-01/2019-06-30")
+    page.get_by_label("Search", exact=True).focus()
+    page.keyboard.type("eleven classes")
+    products = page.get_by_label("Product", exact=True)
+    expect(products.locator("option")).to_have_count(1)
+    lab.wait_until_idle()
+    products.focus()
+    page.keyboard.press("ArrowDown")  # which in command mode is a command of the notebook
+    expect(page.get_by_text("What covers the land")).to_be_visible()
+    page.get_by_label("Most cloud, %").fill("12")
+    page.keyboard.press("Enter")
+    page.get_by_label("Relative orbits").fill("8, 51")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="8, 51")).to_be_visible()
+    for number in (1, 2, 3):
+        lab.run(number)
+    assert lab.text(1) == "2018-05-01/2018-06-30, 2019-05-01/2019-06-30 1"
+    assert lab.text(2) == "worldcover"
+    assert json.loads(lab.text(3)) == {"max_cloud": 12.0, "relative_orbit": [8, 51]}

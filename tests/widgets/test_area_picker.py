@@ -320,7 +320,7 @@ def test_a_saved_notebook_shows_the_choice_as_text_and_picture() -> None:
 
 def test_it_speaks_dutch_and_french() -> None:
     with options(language="nl"):
-        assert "Kies een gebied" in AreaPicker(map=False).children[0].value
+        assert "Kies een gebied" in AreaPicker(map=False).children[0].text
     with options(language="fr"):
         assert "Zone choisie" in AreaPicker(BOX, map=False).describe()
 

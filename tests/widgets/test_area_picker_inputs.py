@@ -81,6 +81,13 @@ def test_every_place_of_the_list_can_be_chosen() -> None:
         assert read_place(name).area.area_km2 > 1
 
 
+def test_places_are_offered_in_the_readers_language() -> None:
+    with options(language="nl"):
+        (line,) = [name for name in place_names() if "43002" in name]
+        assert line == "Assenede (gemeente, NIS 43002)"
+        assert read_place(line).area.features[0].id == "43002"
+
+
 def test_a_place_of_several_is_asked_by_its_line() -> None:
     with pytest.raises(UnknownPlaceError, match="NIS"):
         read_place("Saint-Nicolas")
