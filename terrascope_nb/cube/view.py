@@ -14,7 +14,8 @@ from odc.geo.xr import xr_coords
 
 from terrascope_nb.errors import CubeError, MemoryBudgetError
 from terrascope_nb.host.limits import available_memory
-from terrascope_nb.raster.pyramid import PyramidSource, position_of
+from terrascope_nb.raster.positions import position_of
+from terrascope_nb.raster.pyramid import PyramidSource
 from terrascope_nb.raster.tiling import Bounds, TileSource
 
 __all__ = ["cut_view"]

@@ -15,9 +15,11 @@ import rasterio
 import xarray as xr
 
 from terrascope_nb.analysis.indices import spectral_index
-from terrascope_nb.cube import tiles as module
+from terrascope_nb.cube import array_tiles, plan_tiles
+from terrascope_nb.cube.array_tiles import ArrayTiles
 from terrascope_nb.cube.loader import load
-from terrascope_nb.cube.tiles import ArrayTiles, PlanTiles, cube_tiles
+from terrascope_nb.cube.plan_tiles import PlanTiles
+from terrascope_nb.cube.tiles import cube_tiles
 from terrascope_nb.errors import (
     AssetUnreachableError,
     CubeError,
@@ -147,13 +149,13 @@ def test_a_low_zoom_reads_the_overviews_and_not_the_full_grid(cube, items, monke
     source = cube_tiles(ndvi)
     assert [round(level.factor[0]) for level in source.levels][:4] == [1, 2, 4, 8]
     pieces = []
-    real = module.fuse_step
+    real = plan_tiles.fuse_step
 
     def watched(plan, step, number, grid):
         pieces.append(grid)
         return real(plan, step, number, grid)
 
-    monkeypatch.setattr(module, "fuse_step", watched)
+    monkeypatch.setattr(plan_tiles, "fuse_step", watched)
     (tile,) = tiles_over((4.5, 51.4, 4.5, 51.4), 11)
     pixels = source.read(tile, time=0)
     factor = source.levels[source.level_for(11)].factor[0]
@@ -287,13 +289,13 @@ def test_a_file_that_is_gone_is_named_with_its_item_and_asset(make_scene, rng):
 
 def test_eight_threads_make_each_block_once(cube, monkeypatch):
     source = cube_tiles(spectral_index(cube, "NDVI"))
-    made, real = [], module.fuse_step
+    made, real = [], plan_tiles.fuse_step
 
     def watched(plan, step, number, grid):
         made.append((number, grid))
         return real(plan, step, number, grid)
 
-    monkeypatch.setattr(module, "fuse_step", watched)
+    monkeypatch.setattr(plan_tiles, "fuse_step", watched)
     tiles = tiles_over(source.bounds, 13) * 4
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda tile: source.read(tile, time=0), tiles))
@@ -331,7 +333,7 @@ def test_a_lazy_array_without_plan_is_computed_once_per_time(cube):
 
 
 def test_what_has_no_plan_and_does_not_fit_is_refused_by_name(cube, monkeypatch):
-    monkeypatch.setattr(module, "available_memory", lambda: 10_000_000)
+    monkeypatch.setattr(array_tiles, "available_memory", lambda: 10_000_000)
     with pytest.raises(MemoryBudgetError, match="ndvi cannot be read from overviews") as caught:
         cube_tiles(cube["B04"].rolling(x=3).mean().rename("ndvi"))
     assert caught.value.needed == 1200 * 1100 * 4
@@ -380,6 +382,8 @@ def test_what_does_not_say_its_place_or_has_more_dimensions_is_refused(rng):
 def test_a_dask_array_of_ones_own_is_drawn(rng):
     values = rng.uniform(size=(3, 90, 120)).astype("float32")
     times = np.array(["2020-01-01", "2020-02-01", "2020-03-01"], dtype="datetime64[ns]")
+    openeo = georeferenced(values, t=times)
+    assert cube_tiles(openeo).times == tuple(times)
     array = georeferenced(values, time=times).copy(data=da.from_array(values, chunks=(1, 45, 60)))
     source = cube_tiles(array)
     assert len(source.times) == 3
