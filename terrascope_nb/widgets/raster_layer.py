@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from traitlets import Any as AnyTrait
 from traitlets import CInt, Unicode, observe
 
 from terrascope_nb.errors import CubeError
@@ -48,6 +49,8 @@ class RasterLayer(KernelTiles):
 
     time_index = CInt(-1, help="Which of `times` is shown; negative counts from the end.")
     cmap = Unicode(help="Name of the colour map; empty for classes and colour pictures.")
+    vmin = AnyTrait(help="Value in the first colour, or one per band; setting it paints again.")
+    vmax = AnyTrait(help="Value in the last colour, or one per band; setting it paints again.")
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class RasterLayer(KernelTiles):
         index = time_index_of(source, time)
         look = look_of(source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=index)
         self.painter = TilePainter(source, look, cache_mb=cache_mb)
+        self._follows_look = False
         west, south, east, north = source.bounds
         traits.setdefault("name", source.name)
         traits.setdefault("attribution", source.attribution)
@@ -73,7 +77,7 @@ class RasterLayer(KernelTiles):
             bounds=[[south, west], [north, east]], min_native_zoom=source.min_zoom, max_native_zoom=source.max_zoom,
             **traits,
         )  # fmt: skip
-        self.set_trait("cmap", look.cmap if look.kind == "measurement" else "")
+        self._show_look()
         if index is not None:
             self.time_index = index
 
@@ -91,16 +95,6 @@ class RasterLayer(KernelTiles):
     def look(self) -> Look:
         """How values become colours."""
         return self.painter.look
-
-    @property
-    def vmin(self) -> Any:
-        """Value in the first colour."""
-        return self.look.vmin
-
-    @property
-    def vmax(self) -> Any:
-        """Value in the last colour."""
-        return self.look.vmax
 
     def set_look(
         self, *, cmap: Any = None, vmin: Any = None, vmax: Any = None, percentiles: tuple[float, float] | None = None
@@ -124,7 +118,7 @@ class RasterLayer(KernelTiles):
             vmin, vmax = found.vmin if vmin is None else vmin, found.vmax if vmax is None else vmax
         look = self.look.with_changes(cmap=cmap, vmin=vmin, vmax=vmax)
         self.painter.set_look(look)
-        self.set_trait("cmap", look.cmap if look.kind == "measurement" else "")
+        self._show_look()
         self.repaint()
 
     def value_at(self, lon: float, lat: float) -> PixelValue:
@@ -184,6 +178,27 @@ class RasterLayer(KernelTiles):
         if self.error:
             parts.append(self.error)
         return ", ".join(parts)
+
+    def _show_look(self) -> None:
+        """Let the traits say what the look is."""
+        look = self.look
+        self._follows_look = True
+        try:
+            with self.hold_trait_notifications():
+                self.cmap = look.cmap if look.kind == "measurement" else ""
+                self.vmin, self.vmax = (None, None) if look.kind == "classes" else (look.vmin, look.vmax)
+        finally:
+            self._follows_look = False
+
+    @observe("cmap", "vmin", "vmax")
+    def _on_look_trait(self, change: Any) -> None:
+        if self._follows_look or change["new"] == getattr(self.look, change["name"]):
+            return
+        try:
+            self.set_look(**{change["name"]: change["new"]})
+        except CubeError:
+            self._show_look()
+            raise
 
     @observe("time_index")
     def _on_time(self, change: Any) -> None:

@@ -168,6 +168,23 @@ def test_another_look_repaints_and_reads_nothing():
     assert len(source.reads) == reads
 
 
+def test_the_look_is_in_traits_that_can_be_set_and_watched():
+    layer, seen = RasterLayer(Halves(), vmin=0, vmax=1), []
+    layer.observe(lambda change: seen.append((change["name"], change["new"])), names=["cmap", "vmin", "vmax"])
+    layer.set_look(vmax=0.9)
+    before = layer.revision
+    layer.cmap = "cividis"
+    layer.vmin = 0.1
+    assert (layer.look.cmap, layer.look.vmin, layer.look.vmax) == ("cividis", 0.1, 0.9)
+    assert layer.revision == before + 2
+    assert seen == [("vmax", 0.9), ("cmap", "cividis"), ("vmin", 0.1)]
+    with pytest.raises(CubeError, match="no colour map"):
+        layer.cmap = "no such colours"
+    with pytest.raises(CubeError, match="must be below"):
+        layer.vmin = 5
+    assert (layer.cmap, layer.vmin, layer.look.cmap) == ("cividis", 0.1, "cividis")
+
+
 def test_a_look_of_percentiles_is_that_of_numpy():
     layer = RasterLayer(Halves(), percentiles=(10, 90))
     assert (layer.vmin, layer.vmax) == pytest.approx(tuple(np.percentile(np.linspace(0, 1, 101), [10, 90])))
