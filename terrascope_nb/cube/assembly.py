@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +17,19 @@ from odc.geo.geobox import GeoBox
 from odc.geo.xr import xr_coords
 
 from terrascope_nb import __version__
+from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.blocks import is_masked, read_block, read_keeps
-from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText
-from terrascope_nb.errors import GridError
+from terrascope_nb.cube.placing import place
+from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText, Source
+from terrascope_nb.errors import AccessError, GridError
 from terrascope_nb.products.model import Product
+from terrascope_nb.raster.grid import PixelGrid
+from terrascope_nb.raster.window import own_reader
 
 _CHUNK = 2048
-"""Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024."""
+"""Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024; smaller areas are one chunk."""
+_LARGEST = 4096
+"""Pixels of a chunk's side, at most, where bands of other pixel sizes (60 m) have larger blocks on the grid."""
 
 
 def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
@@ -109,20 +116,46 @@ def chunk_edges(
                 f"chunks={dict(asked)!r}: give whole sizes (or -1 for all) for time, y and x, e.g. {{'y': 2048}}."
             )
     rows, cols = plan.grid.shape
-    row0, col0 = _native_offset(plan)
-    return (
-        _edges(len(plan.steps), asked.get("time", 1), 0),
-        _edges(rows, asked.get("y", _CHUNK), 0 if "y" in asked else row0),
-        _edges(cols, asked.get("x", _CHUNK), 0 if "x" in asked else col0),
-    )
+    native = _native_chunks(plan) if max(rows, cols) > _CHUNK else (_CHUNK, _CHUNK)
+    sides = []
+    for name, length, side, offset in zip("yx", (rows, cols), native, _native_offset(plan), strict=True):
+        whole = -1 if length <= _CHUNK else side
+        sides.append(_edges(length, asked[name], 0) if name in asked else _edges(length, whole, offset))
+    return _edges(len(plan.steps), asked.get("time", 1), 0), sides[0], sides[1]
 
 
 def _edges(length: int, size: int, offset: int) -> tuple[int, ...]:
     """Cut ``length`` into pieces of ``size``, on multiples of ``size`` counted from ``-offset``."""
-    if size == -1 or length <= size == _CHUNK:
+    if size == -1:
         return 0, length
     first = size - offset % size
     return (0, *range(first, length, size), length) if first < length else (0, length)
+
+
+def _native_chunks(plan: Plan) -> tuple[int, int]:
+    """Return rows and columns of a chunk that are whole multiples of the blocks of every band's first local file."""
+    sides = [1, 1]
+    for number, band in enumerate(plan.bands):
+        sources = (scene.sources[number] for step in plan.steps for scene in step.scenes)
+        source = next((one for one in sources if one is not None and not one.failed and one.variable is None), None)
+        block = None if source is None else _block_of(source, plan.grid, band.resampling)
+        if block is not None:
+            sides = [math.lcm(side, size) for side, size in zip(sides, block, strict=True)]
+    rows, cols = (side * -(-_CHUNK // side) if side <= _LARGEST else _CHUNK for side in sides)
+    return rows, cols
+
+
+def _block_of(source: Source, grid: PixelGrid, resampling: str) -> tuple[int, int] | None:
+    """Return rows and columns of a native block in pixels of a grid; None = not known without asking a server."""
+    try:
+        href = open_href(source.ref)
+        reader = own_reader(href, source.band_index) if href.startswith("/") else None
+    except AccessError:
+        return None  # whoever reads its pixels says so
+    placed = None if reader is None else place(reader.info.grid, grid, resampling)
+    if reader is None or placed is None:
+        return None
+    return reader.info.block[0] * placed[1], reader.info.block[1] * placed[1]
 
 
 def _native_offset(plan: Plan) -> tuple[int, int]:

@@ -97,7 +97,8 @@ def load(
     resampling : str or mapping of band to str, optional
         Used only where a file's grid is not the cube's; ``"nearest"`` unless said, always ``"nearest"`` for classes.
     chunks : mapping, optional
-        Chunk sizes for ``time``, ``y``, ``x``; by default 1 x 2048 x 2048, cut on the files' own multiples of 2048.
+        Chunk sizes for ``time``, ``y``, ``x``; by default one chunk per time for areas up to 2048 pixels, else 1 x 2048 x
+        2048 (or the next whole multiple of the files' blocks), cut where the blocks are.
     on_error : "raise" or "skip"
         ``"skip"``: an unreadable file gives NaN and is listed by `failures`.
 

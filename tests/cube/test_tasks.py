@@ -133,6 +133,15 @@ def test_a_small_area_is_one_chunk_wherever_it_lies(make_scene, window_box):
     assert large["B04"].chunks == ((1,), (2038, 342), (2028, 242))
 
 
+def test_chunks_are_whole_multiples_of_the_blocks_of_all_bands(make_scene, decoded):
+    """60 m blocks of 256 pixels are 1536 on the grid of 10 m."""
+    item = make_scene({"B04": np.ones((3960, 30), "int16"), "B01": np.ones((660, 5), "int16")})
+    cube = load([item], ["B04", "B01"], resolution=10)
+    assert cube["B04"].chunks[1] == (3072, 888)
+    cube.compute()
+    assert max(decoded.values()) == 1
+
+
 @given(st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_masked_windows_equal_rasterios_whatever_is_left_unread(make_scene, window_box, data):
