@@ -90,6 +90,7 @@ def _counted(base: str) -> dict[str, Any]:
 def measure(given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any]:
     """Run everything; return workload -> tool -> rounds."""
     found: dict[str, Any] = {}
+    began = time.time()
     for workload in given.workloads:
         tools = [
             tool for tool in report.with_variants(TOOLS[workload].split()) if tool.split("+")[0] not in given.without
@@ -110,6 +111,9 @@ def measure(given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any
                 leftover.unlink()
         found[workload] = rounds
         print(report.workload_text(workload, rounds, given), flush=True)
+        given.minutes = (time.time() - began) / 60
+        (given.results / "loading.json").write_text(json.dumps(found, indent=1))
+        report.write(given.write, found, given)
     return found
 
 
@@ -137,13 +141,9 @@ def main() -> None:
     print(f"archive ({size.name}) ...", flush=True)
     archive.build(given.archive, size)
     print(f"seed {given.seed}, {given.rounds} rounds, {given.threads} threads", flush=True)
-    began = time.time()
+    given.results.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, served(given.archive) as base:
         found = measure(given, base, Path(folder))
-    given.minutes = (time.time() - began) / 60
-    given.results.mkdir(parents=True, exist_ok=True)
-    (given.results / "loading.json").write_text(json.dumps(found, indent=1))
-    report.write(given.write, found, given)
     print(report.targets_text(found))
 
 

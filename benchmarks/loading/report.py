@@ -93,9 +93,9 @@ def workload_rows(rounds: Rounds) -> list[list[str]]:
             value = median(rounds, tool, measure)
             cells.append("" if value is None else f"{value:.{digits}f}")
         for ours in ("ours_lazy", "ours_verbs"):
-            measure = "warm" if median(rounds, ours, "warm") is not None else "call"
-            times = ratio(rounds, ours, (tool,), measure)
-            cells.append("" if times is None or tool == ours else f"{times:.2f}")
+            for measure in ("warm" if median(rounds, ours, "warm") is not None else "call", "cpu"):
+                times = ratio(rounds, ours, (tool,), measure)
+                cells.append("" if times is None or tool == ours else f"{times:.2f}")
         if any("requests" in one for one in good(rounds, tool)):
             asked, sent = median(rounds, tool, "requests"), median(rounds, tool, "bytes")
             cells.append(f"{asked:.0f} requests, {(sent or 0) / 1e6:.0f} MB; {_checks(rounds, tool)}")
@@ -105,7 +105,20 @@ def workload_rows(rounds: Rounds) -> list[list[str]]:
     return rows
 
 
-HEAD = ["tool", "call s", "warm s", "process s", "CPU s", "peak MB", "above imports MB", "/ lazy", "/ fused", "result"]
+HEAD = [
+    "tool",
+    "call s",
+    "warm s",
+    "process s",
+    "CPU s",
+    "peak MB",
+    "above imports MB",
+    "/ lazy",
+    "CPU / lazy",
+    "/ fused",
+    "CPU / fused",
+    "result",
+]
 
 
 def workload_text(workload: str, rounds: Rounds, given: argparse.Namespace) -> str:
@@ -113,7 +126,10 @@ def workload_text(workload: str, rounds: Rounds, given: argparse.Namespace) -> s
     rows = [HEAD, *workload_rows(rounds)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
-        "  ".join(c.ljust(w) if i in (0, 9) else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            c.ljust(w) if i in (0, len(HEAD) - 1) else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
     return "\n".join(["", f"{workload}: {_title(workload, given)}", *lines])
@@ -219,7 +235,8 @@ def _preface(given: argparse.Namespace) -> list[str]:
             "*call*: items given, result in memory, first call of a fresh process after imports. *warm*: later calls in that "
             "process. *process*: from the start of Python to the first result. *peak*: most memory the process held; *above "
             "imports*: what of it came after them. */ lazy*, */ fused*: how many times as long the tool takes as ours "
-            "(warm where there is a warm column), median of the rounds. *result*: compared with rasterio's in each round. The "
+            "(warm where there is a warm column), median of the rounds; *CPU /* is the same in processor seconds, which others' work "
+            "on the machine disturbs less. *result*: compared with rasterio's in each round. The "
             "decode limit decodes the native blocks under the area and does nothing else."
         ),
     ]  # fmt: skip
