@@ -155,6 +155,8 @@ def look_of(
         _check(look)
         return look
     style = _style_of(source.layer_names[0], source.attrs)
+    if str(source.attrs.get("physical", "")).lower() == "false" or source.units == "stored number":
+        style = {"cmap": style.get("cmap")}  # its ends are physical values
     decibel = bool(style.get("decibel")) and str(source.units).lower() != "db"
     low: Any = vmin
     high: Any = vmax

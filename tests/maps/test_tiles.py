@@ -277,6 +277,12 @@ def test_without_a_style_the_percentiles_of_a_sample_are_the_ends():
     assert source.samples == 2
 
 
+def test_stored_numbers_do_not_have_the_ends_of_physical_values():
+    look = look_of(Painted(attrs={"product": "s2-ndvi", "band": "NDVI", "physical": "false"}, units="stored number"))
+    assert (look.vmin, look.vmax) == pytest.approx((2.0, 98.0), abs=0.1)
+    assert look.cmap == look_of(Painted(attrs={"product": "s2-ndvi", "band": "NDVI"})).cmap
+
+
 def test_percentiles_win_over_the_style_when_they_are_asked_for():
     source = Painted(attrs={"product": "s2-ndvi", "band": "NDVI"})
     assert look_of(source, percentiles=(0, 100)).vmax == 100.0
