@@ -355,10 +355,11 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         for number, layer in enumerate(self.layers, start=1):
             if isinstance(layer, KernelTiles):
                 layer.order = number
+                layer.observe(self._on_view, names=["revision"])
 
     @observe("bounds")
     def _on_view(self, _change: Any) -> None:
-        """Without our extension the pictures of the layers follow the view."""
+        """Without our extension the pictures of the layers follow the view, the date and the colours."""
         if self._front.present:
             return
         with self._stills_lock:
