@@ -48,14 +48,13 @@ WARM = {"W1": 5, "W6": 5}
 
 def one(tool: str, workload: str, seed: int, given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any]:
     """Run a tool on a workload in a fresh process; return what it measured, or the error."""
-    name, _, variant = tool.partition("+")
     out = folder / f"{workload}-{tool}.npy"
     command = [
-        sys.executable, str(HERE / "one_run.py"), name, workload, "--archive", str(given.archive), "--size", given.size,
+        sys.executable, str(HERE / "one_run.py"), tool, workload, "--archive", str(given.archive), "--size", given.size,
         "--seed", str(seed), "--threads", str(given.threads), "--warm", str(WARM.get(workload, 0)), "--out", str(out),
         "--base", base if workload == "W8" else "", "--started", str(time.time()),
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads), **report.variant_environment(variant)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads)}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=given.timeout, env=environment, check=False
@@ -92,9 +91,7 @@ def measure(given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any
     found: dict[str, Any] = {}
     began = time.time()
     for workload in given.workloads:
-        tools = [
-            tool for tool in report.with_variants(TOOLS[workload].split()) if tool.split("+")[0] not in given.without
-        ]
+        tools = [tool for tool in TOOLS[workload].split() if tool not in given.without]
         rounds: dict[str, list[dict[str, Any]]] = {tool: [] for tool in tools}
         for number in range(given.rounds):
             seed = given.seed + number

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from synthetic import NODATA
 
 _CLOSE = 2e-4
 """Largest difference of a value that counts as equal: float32 means differ in the last digits."""
@@ -25,7 +26,7 @@ def compare(measured: dict[str, Any], folder: Path, workload: str, tool: str, re
 
 def difference(result: np.ndarray, wanted: np.ndarray) -> str:
     """Return how two results differ, in words."""
-    a, b = (np.asarray(array, dtype="float64") for array in (result, wanted))
+    a, b = (_numbers(array) for array in (result, wanted))
     with np.errstate(all="ignore"):
         means = np.nanmean(a), np.nanmean(b)
         near = abs(means[0] - means[1]) <= _LIKE * max(abs(means[1]), 0.1)
@@ -37,3 +38,9 @@ def difference(result: np.ndarray, wanted: np.ndarray) -> str:
         return "equal"
     share = 100 * bad.mean()
     return f"{share:.2g} % of the values differ, mean {'alike' if near else 'DIFFERS'}"
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Return the numbers, NaN where a stored number is nodata."""
+    numbers = np.asarray(array, dtype="float64")
+    return np.where(numbers == NODATA, np.nan, numbers)

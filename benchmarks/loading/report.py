@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import re
@@ -31,26 +30,9 @@ _LIBRARIES = (
 Rounds = dict[str, list[dict[str, Any]]]
 
 
-_KERNEL, _SWITCH = "terrascope_nb.raster.kernel", "TERRASCOPE_NB_KERNEL"
-"""The optional compiled kernel, and the variable that turns it off."""
-
-
-def with_variants(tools: Sequence[str]) -> list[str]:
-    """Return the tools; ours twice where the compiled kernel is there, with it and without."""
-    if importlib.util.find_spec(_KERNEL) is None:
-        return list(tools)
-    return [name for tool in tools for name in ((f"{tool}+pure", tool) if tool.startswith("ours") else (tool,))]
-
-
-def variant_environment(variant: str) -> dict[str, str]:
-    """Return what turns the compiled kernel off."""
-    return {_SWITCH: "0"} if variant == "pure" else {}
-
-
 def name_of(tool: str) -> str:
     """Return a tool's name for people."""
-    name, _, variant = tool.partition("+")
-    return _NAMES[name] + (f" ({variant})" if variant else "")
+    return _NAMES[tool]
 
 
 def good(rounds: Rounds, tool: str) -> list[dict[str, Any]]:
