@@ -10,10 +10,10 @@ import traitlets
 
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search as search_items
-from terrascope_nb.catalogue.snippet import write_cell
+from terrascope_nb.catalogue.snippet import read_cell, write_cell
 from terrascope_nb.catalogue.sources import Cql2
 from terrascope_nb.cube.progress import told_to
-from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.errors import CellError, TerrascopeError
 from terrascope_nb.extent.aoi import AoiLike
 from terrascope_nb.extent.period import PeriodLike
 from terrascope_nb.products.model import Product
@@ -198,6 +198,39 @@ class Explorer(ExplorerPanel):
             return write_cell(selection)
         remark = say("{kept} of {count} scenes kept", kept=len(self.items or ()), count=len(self.found))
         return write_cell(selection, remark=remark)
+
+    def use_code(self, text: str) -> Items:
+        """Choose what the text of a cell says, search for it and drop what it drops; nothing of the text is run.
+
+        Parameters
+        ----------
+        text : str
+            What `code` gave, or the like written by hand.
+
+        Raises
+        ------
+        CellError
+            It is no such cell, or loads in a way this panel does not offer.
+        TerrascopeError
+            As `search`.
+        """
+        told = read_cell(text)
+        options = dict(told.load or {})
+        bands, mask = options.pop("bands", None), options.pop("mask", None)
+        if options:
+            raise CellError(
+                f"The cell loads with {', '.join(options)}, which the explorer does not offer. Leave it out, or run the cell."
+            )
+        filters = dict(told.filters)
+        self._source = filters.pop("source", None)
+        self.product, self.area, self.period, self.filters = told.product, told.area, told.period, filters
+        if told.load is not None:
+            self.mask = mask
+            if bands is not None:
+                self.bands = bands
+        found = self.search()
+        self.drop(*told.without)
+        return found
 
     def cancel(self) -> None:
         """Stop whatever is under way."""

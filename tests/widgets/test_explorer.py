@@ -17,7 +17,7 @@ from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.sources import Found
 from terrascope_nb.cube.loader import load
-from terrascope_nb.errors import NothingFoundError, TerrascopeWarning, UnknownProductError
+from terrascope_nb.errors import CellError, NothingFoundError, TerrascopeWarning, UnknownProductError
 from terrascope_nb.extent.period import period as make_period
 from terrascope_nb.widgets import explorer_work as work
 from terrascope_nb.widgets.explorer import explore
@@ -293,3 +293,17 @@ def test_the_tools_of_its_map_write_calls_that_find_the_map(explorer, monkeypatc
     shell = SimpleNamespace(user_ns={"number": 1, "_": explorer, "mine": explorer})
     monkeypatch.setitem(tool.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert tool.name_of(explorer.map) == "mine.map"
+
+
+def test_the_code_of_one_explorer_fills_the_form_of_another(explorer):
+    explorer.filters = {"max_cloud": 60}
+    explorer.search()
+    explorer.drop(str(explorer.dates.marks[1].day), explorer.found[2].id)
+    explorer.mask = None
+    other = explore()
+    other.use_code(explorer.code)
+    assert [item.id for item in other.items] == [item.id for item in explorer.items]
+    assert other.code == explorer.code
+    assert (other.mask, other.filters) == (None, {"max_cloud": 60})
+    with pytest.raises(CellError, match="min_clear"):
+        other.use_code(explorer.code[:-1] + ", min_clear=20)")
