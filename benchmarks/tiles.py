@@ -189,13 +189,14 @@ def make_file(folder: Path) -> str:
         return str(path)
     folder.mkdir(parents=True, exist_ok=True)
     rng, side = np.random.default_rng(1), 10980
-    fields = rng.integers(300, 2600, (side // 60, side // 60)).repeat(60, axis=0).repeat(60, axis=1)
-    stored = (fields + rng.normal(0, 60, (side, side))).astype("int16")
+    fields = rng.integers(300, 2600, (side // 60, side // 60)).astype("float32")
     profile = {"driver": "GTiff", "count": 1, "height": side, "width": side, "dtype": "int16", "nodata": 32767,
-               "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 600000, 0, -10, 5700000), "tiled": True}  # fmt: skip
+               "crs": "EPSG:32631", "transform": rasterio.Affine(10, 0, 600000, 0, -10, 5700000)}  # fmt: skip
     plain = folder / "plain.tif"
     with rasterio.open(plain, "w", **profile) as dataset:
-        dataset.write(stored, 1)
+        for row in range(len(fields)):
+            strip = fields[row].repeat(60) + 60 * rng.standard_normal((60, side), dtype="float32")
+            dataset.write(strip.astype("int16"), 1, window=((60 * row, 60 * row + 60), (0, side)))
     copy(plain, path, driver="COG", compress="deflate", predictor=2, blocksize=512, overview_resampling="average")
     plain.unlink()
     return str(path)
