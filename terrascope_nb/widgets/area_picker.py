@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,7 @@ class AreaPicker(Picker):
         super().__init__()
         self._build(geocoder or inputs.ask_online)
         self.map = _map_for(map)
+        self._has_own_map = self.map is not None and self.map is not map
         self._on_map = self._bind_map()
         self.observe(self._area_changed, "area")
         self.observe(self._product_changed, "product")
@@ -121,9 +123,9 @@ class AreaPicker(Picker):
         drawn = list(self._on_map.control.data) if self._on_map is not None else []
         self.area = value if value is not None or not drawn else drawing.reconciled(None, drawn, self._ids)
         self._stepping = False
-        if self.area is not None and self._on_map is not None and map is not self.map:
+        if self.area is not None and self._has_own_map:
             self._on_map.zoom_to(self.area)
-        self.children = self._children(inside=map is None or map is True)
+        self.children = self._children(inside=self._has_own_map)
         self._show()
 
     # what it holds
@@ -163,6 +165,16 @@ class AreaPicker(Picker):
         facts = self.facts
         assert facts is not None  # there is an area
         return f"{self.area._repr_html_()}{facts_html(facts)}"
+
+    def _png(self) -> bytes | None:
+        if self.area is None:
+            return None
+        from terrascope_nb.widgets.area_picture import area_png  # Pillow, only when something is shown
+
+        if not self._has_own_map:
+            return area_png(self.area)
+        shown = base64.b64decode(self.map._repr_mimebundle_()["image/png"])
+        return area_png(self.area, under=shown, bounds=self.map.view_bounds)
 
     # what a person can do, from buttons and from code alike
 

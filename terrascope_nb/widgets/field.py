@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.words import say
 
 _STATIC = Path(__file__).with_name("static")
 WIDE = {"description_width": "10em"}
@@ -169,6 +171,19 @@ class Picker(widgets.VBox):  # type: ignore[misc]
     def __repr__(self) -> str:
         return self.describe()
 
+    def _png(self) -> bytes | None:
+        """Return a picture of the choice; None where words say it all."""
+        return None
+
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        from terrascope_nb.widgets.map import SAVED_MAP  # ipyleaflet, only when something is shown
+
+        text, png = self.describe(), self._png()
         bundle = dict(super()._repr_mimebundle_(**options) or {})
-        return {**bundle, "text/plain": self.describe(), "text/html": self._html()}
+        bundle |= {"text/plain": text, "text/html": self._html()}
+        if png is not None:
+            bundle["image/png"] = base64.b64encode(png).decode("ascii")
+        # Our JupyterLab extension shows this where no kernel brings the widget back.
+        saved = say("The choice as it was when it was saved.")
+        bundle[SAVED_MAP] = {"model_id": self.model_id, "text": text, "saved": saved}
+        return bundle

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import ipyleaflet
+import numpy as np
 import pytest
 import shapely
+from PIL import Image
 
 from terrascope_nb.errors import AreaError, UnknownPlaceError
 from terrascope_nb.extent.aoi import Aoi, area
@@ -20,6 +24,7 @@ from terrascope_nb.extent.saved import list_areas
 from terrascope_nb.settings import options
 from terrascope_nb.widgets.area_inputs import Hit
 from terrascope_nb.widgets.area_picker import AreaPicker
+from terrascope_nb.widgets.map import SAVED_MAP
 from terrascope_nb.widgets.typed_field import TypedField
 
 BOX = (3.70, 51.19, 3.80, 51.23)
@@ -316,6 +321,21 @@ def test_a_saved_notebook_shows_the_choice_as_text_and_picture() -> None:
     assert "31UES" in bundle["text/plain"]
     assert "<svg" in bundle["text/html"]
     assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.parametrize("own_map", [True, False])
+def test_the_picture_of_a_saved_notebook_has_the_area_where_it_lies(own_map: bool) -> None:
+    picker = AreaPicker(BOX, map=own_map)
+    bundle = picker._repr_mimebundle_()
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).convert("RGB")).astype(int)
+    blue = (abs(image - (0, 114, 178)).sum(axis=2) < 30).nonzero()
+    width, height = blue[1].max() - blue[1].min(), blue[0].max() - blue[0].min()
+    # web mercator keeps shapes: a degree of latitude is 1 / cos(51.2°) degrees of longitude
+    assert width / height == pytest.approx(0.10 / (0.04 / np.cos(np.radians(51.21))), rel=0.06)
+    if own_map:
+        west, _, east, _ = picker.map.view_bounds
+        assert blue[1].min() / image.shape[1] == pytest.approx((BOX[0] - west) / (east - west), abs=0.01)
+    assert bundle[SAVED_MAP]["text"] == picker.describe()
 
 
 def test_it_speaks_dutch_and_french() -> None:
