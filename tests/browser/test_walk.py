@@ -58,6 +58,7 @@ def test_two_users_of_a_hub_walk_at_once_and_their_code_gives_the_same_numbers_a
         lambda user, page: _ask_series(page),
     ):
         for user, notebook in hub.items():
+            notebook.page.bring_to_front()  # keys go to the window in front
             step(user, notebook.page)
     dropped = set()
     for user, notebook in hub.items():
