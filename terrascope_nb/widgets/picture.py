@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import math
 from collections.abc import Iterable
@@ -83,8 +84,9 @@ def compose(
         sheet = Image.new("RGBA", size, (0, 0, 0, 0))
         sheet.paste(picture, (round(left), round(top)))
         image = Image.alpha_composite(image, sheet)
-        if layer.attribution and layer.attribution not in attributions:
-            attributions.append(layer.attribution)
+        attribution = html.unescape(layer.attribution or "")
+        if attribution and attribution not in attributions:
+            attributions.append(attribution)
     draw = ImageDraw.Draw(image)
     for layer in others:
         _outline(draw, layer, view, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import threading
 from functools import lru_cache
@@ -72,7 +73,7 @@ class RasterLayer(KernelTiles):
         self._follows_look = False
         west, south, east, north = source.bounds
         traits.setdefault("name", source.name)
-        traits.setdefault("attribution", source.attribution)
+        traits.setdefault("attribution", html.escape(source.attribution))  # leaflet takes it as HTML
         super().__init__(
             bounds=[[south, west], [north, east]], min_native_zoom=source.min_zoom, max_native_zoom=source.max_zoom,
             **traits,

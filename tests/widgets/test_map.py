@@ -219,6 +219,13 @@ def test_what_is_no_date_is_refused(asked):
         time_index_of(Halves(), asked)
 
 
+def test_what_a_file_says_of_itself_is_text_and_no_markup():
+    source = Halves()
+    source.attribution = "<img src=x onerror=alert(1)> & Co"
+    layer = RasterLayer(source, vmin=0, vmax=1)
+    assert layer.attribution == layer.stand_in.attribution == "&lt;img src=x onerror=alert(1)&gt; &amp; Co"
+
+
 def test_prefetched_pixels_are_not_read_again():
     source = Halves()
     layer = RasterLayer(source, vmin=0, vmax=1)
