@@ -286,6 +286,8 @@ def _values(plan: Plan, band: BandPlan, source: Source, window: Window, wanted: 
         if wanted is not None:
             np.logical_or(gone[:n], np.logical_not(wanted.over(top, bottom, cols), out=spare[:n]), out=gone[:n])
         decoder.values(stored[top:bottom], values[top:bottom])
+        if decoder.fraction is None:  # a scale may lead beyond what float32 holds
+            np.logical_or(gone[:n], ~np.isfinite(values[top:bottom]), out=gone[:n])
         blank(values[top:bottom], gone[:n], bits[:n])
     return values
 

@@ -68,7 +68,34 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
     if client is not None:
         return cube.compute(scheduler=client)
     with Meter("reading", 0, show=progress) as meter, _Progress(meter):
-        return cube.compute(scheduler="threads", num_workers=cores())
+        return cube.compute(scheduler="threads", num_workers=_threads(cube))
+
+
+_WAITING = 16
+"""Threads that wait for a server: most of their time is not spent on a core."""
+_IN_FLIGHT = 2**28
+"""Bytes of blocks that more threads than cores may hold."""
+
+
+def _threads(cube: Any) -> int:
+    """Return one thread per core, or more where files come from a server and blocks are small."""
+    most = cores()
+    for variable in cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]:
+        graph = getattr(variable.data, "dask", None)
+        for name in getattr(graph, "layers", ()):
+            node = graph.layers[name].get(name) if str(name).startswith("terrascope-plan-") else None
+            plan = getattr(node, "value", node)
+            if isinstance(plan, Plan) and _is_remote(plan):
+                block = 4 * min(plan.grid.shape[0], 2048) * min(plan.grid.shape[1], 2048)
+                most = max(most, min(_WAITING, _IN_FLIGHT // (4 * block)))
+    return most
+
+
+def _is_remote(plan: Plan) -> bool:
+    """Whether the first file has no local path."""
+    sources = (source for step in plan.steps for scene in step.scenes for source in scene.sources)
+    first = next((source for source in sources if source is not None), None)
+    return first is not None and all(not href.startswith("/") for href in first.ref.hrefs)
 
 
 def _lazy_bytes(cube: Any) -> int:

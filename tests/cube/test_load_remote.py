@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from terrascope_nb.cube import compute as computing
 from terrascope_nb.cube.compute import compute, failures
 from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import AssetUnreachableError
@@ -46,6 +47,19 @@ def test_a_masked_cube_over_http_equals_the_local_one(both, window_box):
     assert np.isfinite(remote["B04"]).any()
     heads = [asked.path for asked in server.asked if asked.first == 0]
     assert len(heads) == len(set(heads)) == 6
+
+
+def test_more_threads_than_cores_wait_for_a_server_and_none_more_for_a_disk(both, monkeypatch):
+    here, there, _ = both
+    monkeypatch.setattr(computing, "cores", lambda: 2)
+    asked = []
+    for items in (here, there):
+        with options(offline=False):
+            cube = load(items, ["B04", "B08"], mask="clear")
+        ratio = cube["B08"] / cube["B04"]
+        monkeypatch.setattr(xr.DataArray, "compute", lambda self, **how: asked.append(how["num_workers"]) or self)
+        compute(ratio.mean("time"), progress=False)
+    assert asked == [2, 16]
 
 
 def test_a_file_that_needs_a_sign_in_is_named_or_skipped(both, window_box):
