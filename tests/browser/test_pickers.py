@@ -244,3 +244,19 @@ def test_period_product_and_filters_reach_the_kernel_by_keyboard(lab):
     assert lab.text(1) == "2018-05-01/2018-06-30, 2019-05-01/2019-06-30 1"
     assert lab.text(2) == "worldcover"
     assert json.loads(lab.text(3)) == {"max_cloud": 12.0, "relative_orbit": [8, 51]}
+
+
+def test_a_saved_notebook_shows_the_choices_when_no_kernel_knows_them(lab):
+    lab.open_cells("import terrascope_nb as ts\nts.AreaPicker('Assenede')", "ts.PeriodPicker('2018-04/2018-09')")
+    lab.run(0)
+    lab.page.get_by_label("Areas", exact=True).wait_for()
+    lab.run(1)
+    lab.page.get_by_label("First day").wait_for()
+    lab.save()
+    lab.page.wait_for_timeout(1000)
+    lab.watch.expect("widget model not found")  # what the widget manager says of it
+    lab.shut_down_kernel()
+    lab.open("test.ipynb")
+    expect(lab.output(0).locator(".tnb-SavedMap-picture img")).to_be_visible()
+    expect(lab.output(0)).to_contain_text("Area chosen: Assenede")
+    expect(lab.output(1)).to_contain_text("183 days")
