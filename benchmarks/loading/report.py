@@ -203,7 +203,12 @@ def _preface(given: argparse.Namespace) -> list[str]:
     size = archive.FULL if given.full else archive.SMALL
     command = "python benchmarks/loading/bench.py" + (" --full" if given.full else "") + f" --seed {given.seed}"
     load = os.getloadavg()[2]
+    busy = [
+        "**The machine was busy with other work: seconds and their ratios are disturbed, processor seconds less so.**",
+        "",
+    ]
     return [
+        *(busy if load > 1.5 * given.threads else []),
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {machine()}; load of the last 15 minutes {load:.1f}. {versions()}.",
         "",
         (
