@@ -198,7 +198,7 @@ def is_rectangle(shape: BaseGeometry) -> bool:
     >>> is_rectangle(shapely.box(3, 51, 4, 52)), is_rectangle(shapely.box(3, 51, 4, 52).buffer(0.1))
     (True, False)
     """
-    return bool(shapely.equals(shape, shapely.box(*shape.bounds))) and shapely.get_num_coordinates(shape) == 5
+    return bool(shapely.equals(shape, shapely.box(*shape.bounds)) and shapely.get_num_coordinates(shape) == 5)
 
 
 def _in_degrees(found: Aoi) -> Aoi:

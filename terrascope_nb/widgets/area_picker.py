@@ -154,10 +154,9 @@ class AreaPicker(Picker):
             return say("Area: none chosen")
         facts = self.facts
         assert facts is not None  # there is an area
-        title = [say("Area chosen: {name}", name=self.area.name or self.area.kind)]
-        return "\n".join(
-            [*title, *(f"  {line}" for line in facts_lines(facts)), f"  {inputs.text_of(self.area)[:200]}"]
-        )
+        bounds = ", ".join(f"{number:.4f}" for number in self.area.bbox)
+        lines = [*facts_lines(facts), say("West, south, east, north: {bounds}", bounds=bounds)]
+        return "\n  ".join([say("Area chosen: {name}", name=self.area.name or self.area.kind), *lines])
 
     def _html(self) -> str:
         if self.area is None:
