@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import shapely
@@ -21,6 +22,8 @@ _WIDTH = 100
 """Characters of a line of code before its arguments go one below the other."""
 _LONG = 4000
 """Characters of an outline after which a saved name stands in its place, where there is one."""
+_LEGIBLE = 400
+"""Characters of an outline after which the file it was read from stands in its place, while that says the same."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +97,8 @@ def write_cell(selection: Selection, *, remark: str = "") -> str:
 def area_code(area: Aoi) -> str:
     """Return the plainest Python expression that makes exactly this area again.
 
-    A place or tile by its name, a box by its numbers, one outline as WKT, several as GeoJSON. A saved name is written
-    only for an outline too long to read, since names can be given anew.
+    A place or tile by its name, a box by its numbers, one outline as WKT, several as GeoJSON. Too long to read, it is
+    named by the file it came from while that holds the same outlines and ids, or by its saved name.
 
     Raises
     ------
@@ -138,8 +141,11 @@ def _ways(area: Aoi) -> list[tuple[Any, dict[str, Any]]]:
         for one in area.features
     ]
     ways.append(({"type": "FeatureCollection", "features": features}, system | named))
-    if area.name and len(literal(features)) > _LONG:
+    length = len(literal(features))
+    if area.name and length > _LONG:
         ways.insert(0, (area.name, {}))
+    if area.origin and length > _LEGIBLE:
+        ways.insert(0, (area.origin, _unless(named, Path(area.origin.partition("|")[0]).stem)))
     return ways
 
 
@@ -169,7 +175,7 @@ def _same(one: Aoi, other: Aoi) -> bool:
         and one.crs == other.crs
         and len(one) == len(other)
         and all(
-            mine.geometry.equals_exact(yours.geometry, 0.0)
+            mine.id == yours.id and mine.geometry.equals_exact(yours.geometry, 0.0)
             for mine, yours in zip(one.features, other.features, strict=True)
         )
     )

@@ -113,7 +113,7 @@ def _draft(what: AoiLike, crs: object) -> Draft:
     if isinstance(what, str):
         return _from_text(what, crs)
     if isinstance(what, Path):
-        return from_file(what.expanduser())
+        return _from_file(what)
     if isinstance(what, Mapping):
         return from_geojson(what, "the GeoJSON")
     if isinstance(what, BaseGeometry):
@@ -201,11 +201,18 @@ def _from_text(text: str, crs: object) -> Draft:
     path, _, layer = text.partition("|layername=")
     # "Gent / Gand" is how a place with two names is shown, so a slash between spaces is no folder.
     if layer or Path(path).suffix.lower() in SUFFIXES or "/" in text.replace(" / ", "") or "\\" in text:
-        return from_file(Path(path).expanduser(), layer or None)
+        return _from_file(Path(path), layer or None)
     saved = shelf.read(text)
     if saved is not None:
         return _from_saved(saved, text)
     return _from_place(text)
+
+
+def _from_file(path: Path, layer: str | None = None) -> Draft:
+    path = path.expanduser()
+    draft = from_file(path, layer)
+    draft.origin = f"{path.absolute()}|layername={layer}" if layer else str(path.absolute())
+    return draft
 
 
 def _from_json(text: str) -> Draft:

@@ -48,6 +48,8 @@ class Draft:
     """What we chose for the user: becomes a warning and a note."""
     notes: list[str] = field(default_factory=list)
     """What is good to know: becomes a note."""
+    origin: str = ""
+    """The file it stands in; empty when it came from elsewhere."""
 
 
 def finished(
@@ -81,7 +83,9 @@ def finished(
         draft.notes.append(f"{count:,} vertices: shapely's simplify() would make everything that uses this area faster")
     kind: Kind = draft.kind or ("polygon" if (shapely.get_dimensions(shapes) == 2).any() else "point")
     _note_size(draft, Aoi(features, wanted, kind))
-    return Aoi(features, wanted, kind, name or draft.name, (*draft.said, *draft.notes)), draft.said
+    origin = draft.origin if crs is None and feature_id is None else ""
+    notes = (*draft.said, *draft.notes)
+    return Aoi(features, wanted, kind, name or draft.name, notes, origin), draft.said
 
 
 def _ids(draft: Draft, properties: list[dict[str, Any]], feature_id: str | None) -> list[str]:

@@ -58,6 +58,8 @@ class Aoi:
     """What people call it."""
     notes: tuple[str, ...] = ()
     """What was found and done while reading it."""
+    origin: str = ""
+    """The file it was read from as it stands, with ``|layername=`` where it has several layers; empty otherwise."""
     _memory: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

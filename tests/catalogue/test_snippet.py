@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import warnings
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,3 +212,45 @@ def test_without_says_what_it_does_not_know():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(found.without()) == len(found)
+
+
+def read_back(code: str) -> tuple[list[object], dict[str, object]]:
+    call = ast.parse(code).body[0].value
+    return [ast.literal_eval(one) for one in call.args], {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+
+
+def _many(folder: Path) -> Path:
+    features = [
+        {"type": "Feature", "id": f"field-{number}", "properties": {},
+         "geometry": {"type": "Polygon", "coordinates": [[[3 + number / 7, 51], [3.1 + number / 7, 51], [3.1, 51.3], [3 + number / 7, 51]]]}}
+        for number in range(4)
+    ]  # fmt: skip
+    path = folder / "fields.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    return path
+
+
+def test_long_outlines_are_named_by_their_file(tmp_path: Path) -> None:
+    path = _many(tmp_path)
+    assert area_code(make_area(path)) == f'ts.area("{path}")'
+    assert read_back(area_code(make_area(str(path), name="mine"))) == ([str(path)], {"name": "mine"})
+
+
+@pytest.mark.parametrize("change", ["gone", "moved", "renamed"])
+def test_a_file_that_says_something_else_by_now_is_not_named(tmp_path: Path, change: str) -> None:
+    path = _many(tmp_path)
+    chosen = make_area(path)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if change == "moved":
+        data["features"][2]["geometry"]["coordinates"][0][1][0] += 1e-9
+    if change == "renamed":
+        data["features"][2]["id"] = "another"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    if change == "gone":
+        path.unlink()
+    code = area_code(chosen)
+    assert str(path) not in code
+    (what,), keywords = read_back(code)
+    again = make_area(what, **keywords)
+    assert [one.id for one in again] == [one.id for one in chosen]
+    assert all(mine.geometry.equals(yours.geometry) for mine, yours in zip(again, chosen, strict=True))
