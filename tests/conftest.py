@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -20,6 +20,23 @@ from hypothesis import settings as hypothesis_settings
 # Two test processes share two cores with servers: a slow example is no failure.
 hypothesis_settings.register_profile("ours", deadline=None)
 hypothesis_settings.load_profile("ours")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadgroup``, keep all tests in a browser in one process, where their servers start once.
+
+    The mark ``xdist_group`` would say the same, but xdist 3.8 writes it where pytest 9.2 does not look.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # only a run with several processes has it loaded
+
+    class OneForTheBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "browser" if nodeid.startswith("tests/browser/") else nodeid
+
+    return OneForTheBrowser(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,9 +27,8 @@ VIEWPORT = {"width": 1400, "height": 900}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark every test of this folder, and keep all in one process, where the servers start once."""
+    """Mark every test of this folder."""
     item.add_marker("browser")
-    item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 def _must_be_here(what: str, there: object) -> None:
