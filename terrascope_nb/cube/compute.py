@@ -81,9 +81,9 @@ def _threads(cube: Any) -> int:
     """Return one thread per core, or more where files come from a server and blocks are small."""
     most = cores()
     for variable in cube.variables.values() if isinstance(cube, xr.Dataset) else [cube.variable]:
-        graph = getattr(variable.data, "dask", None)
-        for name in getattr(graph, "layers", ()):
-            node = graph.layers[name].get(name) if str(name).startswith("terrascope-plan-") else None
+        layers = getattr(getattr(variable.data, "dask", None), "layers", {})
+        for name in layers:
+            node = layers[name].get(name) if str(name).startswith("terrascope-plan-") else None
             plan = getattr(node, "value", node)
             if isinstance(plan, Plan) and _is_remote(plan):
                 block = 4 * min(plan.grid.shape[0], 2048) * min(plan.grid.shape[1], 2048)
