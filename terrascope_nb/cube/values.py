@@ -48,9 +48,7 @@ def choose_coding(source: Source, info: FileInfo, band: Band, *, foreign: bool) 
     scale, by_scale = _first((who, value) for who, value, _ in spoken)
     # An offset belongs to a scale: who states another scale does not speak of these numbers. Unsaid, it is 0.
     offset, by_offset = _first(
-        (who, value)
-        for who, other, value in spoken
-        if other is None or (scale is not None and _near(other, scale))
+        (who, value) for who, other, value in spoken if other is None or (scale is not None and _near(other, scale))
     )
     nodata, by_nodata = _first((("item", source.nodata), ("file", info.nodata), ("table", band.nodata)))
     origins = dict.fromkeys(who for who in (by_scale, by_offset, by_nodata) if who)
