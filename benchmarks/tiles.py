@@ -55,7 +55,7 @@ import matplotlib, numpy, pyproj, pystac, rasterio, xarray
 from terrascope_nb.maps.looks import look_of
 from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster.tiling import tiles_over
-from terrascope_nb.widgets.sources import tile_source
+from terrascope_nb.widgets.live_map.sources import tile_source
 begin = time.perf_counter()
 source = tile_source(sys.argv[1])
 painter = TilePainter(source, look_of(source))
@@ -77,7 +77,7 @@ from terrascope_nb.maps.looks import look_of
 from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster import pyramid
 from terrascope_nb.raster.tiling import tiles_over
-from terrascope_nb.widgets.sources import tile_source
+from terrascope_nb.widgets.live_map.sources import tile_source
 source = tile_source(sys.argv[1])
 painter = TilePainter(source, look_of(source))
 tiles = tiles_over(source.bounds, 14)

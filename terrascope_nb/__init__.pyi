@@ -56,15 +56,15 @@ from .services.viewer import viewer_link as viewer_link
 from .settings import get_settings as get_settings
 from .settings import options as options
 from .settings import set_options as set_options
-from .widgets.area_picker import AreaPicker as AreaPicker
-from .widgets.availability import Availability as Availability
-from .widgets.explorer import Explorer as Explorer
-from .widgets.explorer import explore as explore
-from .widgets.filter_picker import FilterPicker as FilterPicker
-from .widgets.lapse import timelapse as timelapse
-from .widgets.map import Map as Map
-from .widgets.period_picker import PeriodPicker as PeriodPicker
-from .widgets.product_picker import ProductPicker as ProductPicker
-from .widgets.raster_layer import RasterLayer as RasterLayer
+from .widgets.live_map.map import Map as Map
+from .widgets.live_map.raster_layer import RasterLayer as RasterLayer
+from .widgets.panel.availability import Availability as Availability
+from .widgets.panel.explorer import Explorer as Explorer
+from .widgets.panel.explorer import explore as explore
+from .widgets.pickers.area_picker import AreaPicker as AreaPicker
+from .widgets.pickers.filter_picker import FilterPicker as FilterPicker
+from .widgets.pickers.period_picker import PeriodPicker as PeriodPicker
+from .widgets.pickers.product_picker import ProductPicker as ProductPicker
+from .widgets.saving.lapse import timelapse as timelapse
 
 __version__: str

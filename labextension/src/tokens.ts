@@ -1,11 +1,11 @@
-/** Names and messages shared by all parts. `widgets/tile_channel.py` is the other end. */
+/** Names and messages shared by all parts. `widgets/live_map/tile_channel.py` is the other end. */
 
 export const MODULE_NAME = 'terrascope-nb';
 
 /** The widget manager matches this against the kernel's `*`, which a pre-release would not; PROTOCOL is what counts. */
 export const MODULE_VERSION = '1.0.0';
 
-/** Raised when messages change so that an older kernel could not answer; `widgets/handshake.py` has the same number. */
+/** Raised when messages change so that an older kernel could not answer; `widgets/live_map/handshake.py` has the same number. */
 export const PROTOCOL = 1;
 
 /** The part of an output of our widgets that only this extension reads. */

@@ -11,7 +11,7 @@ from support.notebooks import DARK, LIGHT
 BOX = "(3.021, 50.813, 3.0275, 50.818)"
 CALENDAR = f"""
 import terrascope_nb as ts
-from terrascope_nb.widgets.availability import Availability
+from terrascope_nb.widgets.panel.availability import Availability
 items = ts.search("s2-ndvi", {BOX}, "2018-04/2018-06", source="sample")
 dates = Availability(items)
 dates
@@ -70,8 +70,8 @@ def test_the_calendar_has_no_violation_and_a_table_that_says_the_same(lab):
 RESULTS = f"""
 import ipyleaflet, ipywidgets
 import terrascope_nb as ts
-from terrascope_nb.widgets.footprints import Footprints
-from terrascope_nb.widgets.results_table import ResultsTable
+from terrascope_nb.widgets.panel.footprints import Footprints
+from terrascope_nb.widgets.panel.results_table import ResultsTable
 items = ts.search("s2-ndvi", {BOX}, "2018-04/2018-06", source="sample")
 """
 MAP = """
@@ -131,8 +131,8 @@ def test_the_table_sorts_keeps_and_drops_and_has_no_violation(lab):
 THOUSAND = """
 import datetime, ipyleaflet, ipywidgets, pystac, shapely
 from terrascope_nb.catalogue.items import Items
-from terrascope_nb.widgets.footprints import Footprints
-from terrascope_nb.widgets.results_table import ResultsTable
+from terrascope_nb.widgets.panel.footprints import Footprints
+from terrascope_nb.widgets.panel.results_table import ResultsTable
 made = []
 for number in range(1000):
     x, y = 2 + (number % 40) * 0.1, 50 + (number // 40) * 0.06

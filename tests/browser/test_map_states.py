@@ -45,7 +45,7 @@ def test_a_page_that_is_loaded_again_brings_back_the_live_map(lab, raster):
 
 
 OTHER = """import ipywidgets
-from terrascope_nb.widgets.static_twin import with_twin
+from terrascope_nb.widgets.parts.static_twin import with_twin
 class Slider(ipywidgets.IntSlider):
     def _repr_mimebundle_(self, **options):
         return with_twin(super()._repr_mimebundle_(**options), self.model_id, "words of a slider", ts.Map().picture())

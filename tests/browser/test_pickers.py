@@ -12,7 +12,7 @@ from support.notebooks import DARK, LIGHT
 
 AREA = """
 import json
-from terrascope_nb.widgets.area_picker import AreaPicker
+from terrascope_nb.widgets.pickers.area_picker import AreaPicker
 picker = AreaPicker()
 picker
 """
@@ -187,9 +187,9 @@ def test_a_file_is_uploaded_and_can_be_undone(lab, tmp_path):
 
 OTHERS = """
 import json
-from terrascope_nb.widgets.period_picker import PeriodPicker
-from terrascope_nb.widgets.product_picker import ProductPicker
-from terrascope_nb.widgets.filter_picker import FilterPicker
+from terrascope_nb.widgets.pickers.period_picker import PeriodPicker
+from terrascope_nb.widgets.pickers.product_picker import ProductPicker
+from terrascope_nb.widgets.pickers.filter_picker import FilterPicker
 from IPython.display import display
 when, what, how = PeriodPicker("2018-04/2018-09"), ProductPicker("s2-ndvi"), FilterPicker({"max_cloud": 30}, product="s2-ndvi")
 display(when, what, how)

@@ -22,10 +22,10 @@ from terrascope_nb.extent.aoi import Aoi, area
 from terrascope_nb.extent.mgrs import tile_footprint
 from terrascope_nb.extent.saved import list_areas
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.area_inputs import Hit
-from terrascope_nb.widgets.area_picker import AreaPicker
-from terrascope_nb.widgets.map import SAVED_MAP
-from terrascope_nb.widgets.typed_field import TypedField
+from terrascope_nb.widgets.live_map.map import SAVED_MAP
+from terrascope_nb.widgets.parts.typed_field import TypedField
+from terrascope_nb.widgets.pickers.area_inputs import Hit
+from terrascope_nb.widgets.pickers.area_picker import AreaPicker
 
 BOX = (3.70, 51.19, 3.80, 51.23)
 

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terrascope_nb.extent.aoi import Aoi, area
-from terrascope_nb.widgets.area_drawing import ID, History, Ids, as_drawn, joined, on_the_map, reconciled, without
+from terrascope_nb.widgets.pickers.area_drawing import (
+    ID,
+    History,
+    Ids,
+    as_drawn,
+    joined,
+    on_the_map,
+    reconciled,
+    without,
+)
 
 BOX = shapely.box(3.70, 51.19, 3.80, 51.23)
 OTHER = shapely.box(4.0, 51.0, 4.1, 51.1)

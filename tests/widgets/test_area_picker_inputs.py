@@ -17,8 +17,8 @@ from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import AreaError, CatalogueReplyError, UnknownPlaceError
 from terrascope_nb.extent.aoi import area
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.area_facts import facts_lines, facts_of
-from terrascope_nb.widgets.area_inputs import (
+from terrascope_nb.widgets.pickers.area_facts import facts_lines, facts_of
+from terrascope_nb.widgets.pickers.area_inputs import (
     MOST_UPLOADED,
     ask_online,
     place_names,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import terrascope_nb.widgets.availability as calendar
+import terrascope_nb.widgets.panel.availability as calendar
 from terrascope_nb.catalogue.item_facts import cloud_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.cube.preview import preview
 from terrascope_nb.errors import TerrascopeError
-from terrascope_nb.widgets.availability import Availability
+from terrascope_nb.widgets.panel.availability import Availability
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
 

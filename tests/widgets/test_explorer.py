@@ -19,8 +19,8 @@ from terrascope_nb.catalogue.sources import Found
 from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import CellError, NothingFoundError, TerrascopeWarning, UnknownProductError
 from terrascope_nb.extent.period import period as make_period
-from terrascope_nb.widgets import explorer_work as work
-from terrascope_nb.widgets.explorer import explore
+from terrascope_nb.widgets.panel import explorer_work as work
+from terrascope_nb.widgets.panel.explorer import explore
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
 

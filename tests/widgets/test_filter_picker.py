@@ -10,7 +10,7 @@ import pytest
 from terrascope_nb.catalogue.query import search
 from terrascope_nb.errors import FilterError
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.filter_picker import FilterPicker
+from terrascope_nb.widgets.pickers.filter_picker import FilterPicker
 
 FIELD = (3.021, 50.813, 3.0275, 50.818)
 

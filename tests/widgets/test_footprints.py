@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from terrascope_nb.catalogue.items import Items
-from terrascope_nb.widgets.footprints import Footprints
+from terrascope_nb.widgets.panel.footprints import Footprints
 
 NOW = dt.datetime(2018, 6, 1, tzinfo=dt.UTC)
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from terrascope_nb import __version__
-from terrascope_nb.widgets.handshake import PROTOCOL, FrontEnd, extension_version, front_end
+from terrascope_nb.widgets.live_map.handshake import PROTOCOL, FrontEnd, extension_version, front_end
 
 ROOT = Path(__file__).parents[2]
 

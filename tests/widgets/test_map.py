@@ -18,12 +18,12 @@ from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import area
 from terrascope_nb.raster.tiling import PixelValue, TileAddress, TilePixels, tiles_over
 from terrascope_nb.settings import options
-from terrascope_nb.widgets import handshake
-from terrascope_nb.widgets.handshake import PROTOCOL, FrontEnd, extension_version
-from terrascope_nb.widgets.map import SAVED_MAP, Map
-from terrascope_nb.widgets.online import OnlineBasemap
-from terrascope_nb.widgets.picture import bounds_of_view, view_of_bounds
-from terrascope_nb.widgets.raster_layer import BasemapLayer, RasterLayer, time_index_of
+from terrascope_nb.widgets.live_map import handshake
+from terrascope_nb.widgets.live_map.handshake import PROTOCOL, FrontEnd, extension_version
+from terrascope_nb.widgets.live_map.map import SAVED_MAP, Map
+from terrascope_nb.widgets.live_map.online import OnlineBasemap
+from terrascope_nb.widgets.live_map.picture import bounds_of_view, view_of_bounds
+from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer, time_index_of
 
 
 class Halves:

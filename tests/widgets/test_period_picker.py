@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from terrascope_nb.errors import PeriodError
 from terrascope_nb.extent.period import Period, period, season
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.period_picker import PeriodPicker
+from terrascope_nb.widgets.pickers.period_picker import PeriodPicker
 
 TODAY = date(2026, 11, 21)
 

@@ -12,7 +12,7 @@ import pytest
 from terrascope_nb.errors import UnknownProductError
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.product_picker import ProductPicker, card_html, legend_html
+from terrascope_nb.widgets.pickers.product_picker import ProductPicker, card_html, legend_html
 
 
 @pytest.fixture(autouse=True)

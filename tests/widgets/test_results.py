@@ -7,8 +7,8 @@ import math
 import pytest
 
 from terrascope_nb.catalogue.query import search
-from terrascope_nb.widgets.footprints import Footprints
-from terrascope_nb.widgets.results_table import ResultsTable
+from terrascope_nb.widgets.panel.footprints import Footprints
+from terrascope_nb.widgets.panel.results_table import ResultsTable
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
 

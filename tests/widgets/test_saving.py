@@ -33,12 +33,12 @@ from terrascope_nb.maps.sheet_figure import DPI, figure_of
 from terrascope_nb.maps.sheet_files import describe_sheet
 from terrascope_nb.products.registry import get_product
 from terrascope_nb.raster.cog_tiles import CogTiles
-from terrascope_nb.widgets.lapse import moving_sheet, timelapse
-from terrascope_nb.widgets.map import Map
-from terrascope_nb.widgets.map_sheet import sheet_of, size_for, widened
-from terrascope_nb.widgets.raster_layer import BasemapLayer
-from terrascope_nb.widgets.saving import save_map
-from terrascope_nb.widgets.sources import tile_source
+from terrascope_nb.widgets.live_map.map import Map
+from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer
+from terrascope_nb.widgets.live_map.sources import tile_source
+from terrascope_nb.widgets.saving.lapse import moving_sheet, timelapse
+from terrascope_nb.widgets.saving.map_files import save_map
+from terrascope_nb.widgets.saving.map_sheet import sheet_of, size_for, widened
 
 CORNER = (600_000.0, 5_700_000.0)
 TIMES = np.array(["2018-06-30T10:50:00", "2018-07-05T10:50:00", "2018-07-15T10:50:00"], dtype="datetime64[ns]")

@@ -23,7 +23,7 @@ from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster import pyramid
 from terrascope_nb.raster.tiling import TileAddress, tiles_over
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.sources import tile_source
+from terrascope_nb.widgets.live_map.sources import tile_source
 
 B04 = "S2B_20180705T105029_31UFS_TOC-B04_10M_V210.tif"
 SCL = "S2B_20180705T105029_31UFS_SCENECLASSIFICATION_20M_V210.tif"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from terrascope_nb.raster.tiling import TileAddress
-from terrascope_nb.widgets.tile_channel import TileChannel, painters
+from terrascope_nb.widgets.live_map.tile_channel import TileChannel, painters
 
 
 class Wire:

@@ -11,13 +11,13 @@ import traitlets
 import xarray as xr
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import WIDE, attempt, button, row
-from terrascope_nb.widgets.raster_layer import RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
+from terrascope_nb.widgets.parts.field import WIDE, attempt, button, row
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 def combinations() -> Mapping[str, tuple[str, str, str]]:

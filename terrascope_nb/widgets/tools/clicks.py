@@ -11,7 +11,7 @@ import ipywidgets as widgets
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 _hearing: WeakKeyDictionary[Any, Clicks] = WeakKeyDictionary()
 """Map -> the one that hears its clicks now."""

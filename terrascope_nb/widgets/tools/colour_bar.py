@@ -9,12 +9,12 @@ import ipywidgets as widgets
 import numpy as np
 
 from terrascope_nb.maps.looks import Look
-from terrascope_nb.widgets.raster_layer import RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 _STOPS = 33
 _TEXT = "color:var(--jp-ui-font-color1, #212121);background:var(--jp-layout-color1, #ffffff)"

@@ -8,16 +8,16 @@ import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import WIDE, row
-from terrascope_nb.widgets.handshake import front_end
-from terrascope_nb.widgets.raster_layer import RasterLayer, time_index_of
+from terrascope_nb.widgets.live_map.handshake import front_end
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer, time_index_of
+from terrascope_nb.widgets.parts.field import WIDE, row
 from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.swipe_control import SwipeControl
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 class Compare(Tool):

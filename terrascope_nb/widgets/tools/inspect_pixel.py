@@ -13,14 +13,14 @@ import traitlets
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.maps.colour import unit_text
 from terrascope_nb.raster.tiling import PixelValue
-from terrascope_nb.widgets.field import WIDE, button, row
-from terrascope_nb.widgets.raster_layer import RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
+from terrascope_nb.widgets.parts.field import WIDE, button, row
 from terrascope_nb.widgets.tools.clicks import Clicks
 from terrascope_nb.widgets.tools.tool import Tool, date_text
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 class Found(NamedTuple):

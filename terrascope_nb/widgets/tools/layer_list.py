@@ -8,13 +8,13 @@ import ipyleaflet
 import ipywidgets as widgets
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import button, row
+from terrascope_nb.widgets.parts.field import button, row
 from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.tool import Tool, name_of, plain
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 class LayerList(Tool):

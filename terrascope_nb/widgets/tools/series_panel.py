@@ -18,15 +18,15 @@ from terrascope_nb.cube.reduce import time_series
 from terrascope_nb.errors import CubeError, TerrascopeError
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.aoi import area as to_area
-from terrascope_nb.widgets.background import Worker, heard
-from terrascope_nb.widgets.field import LONG, WIDE, button, on_enter, row
+from terrascope_nb.widgets.parts.background import Worker, heard
+from terrascope_nb.widgets.parts.field import LONG, WIDE, button, on_enter, row
 from terrascope_nb.widgets.tools.clicks import Clicks
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.background import Cancel
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
+    from terrascope_nb.widgets.parts.background import Cancel
 
 _SHAPE = {"shapeOptions": {"color": "#d00000", "weight": 2, "fillOpacity": 0.05}}
 

@@ -9,12 +9,12 @@ import ipywidgets as widgets
 import numpy as np
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import WIDE, attempt, button, row
+from terrascope_nb.widgets.parts.field import WIDE, attempt, button, row
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 MAPS = ("viridis", "cividis", "magma", "inferno", "gray", "YlGn", "YlOrBr", "Blues", "RdYlGn", "RdBu", "terrain")
 """Colour maps that are offered; any other of matplotlib may be given in code."""

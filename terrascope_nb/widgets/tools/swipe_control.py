@@ -8,7 +8,7 @@ import ipyleaflet
 import traitlets
 from ipywidgets import widget_serialization
 
-from terrascope_nb.widgets.handshake import MODULE
+from terrascope_nb.widgets.live_map.handshake import MODULE
 from terrascope_nb.words import say
 
 

@@ -8,14 +8,14 @@ import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import button, row
-from terrascope_nb.widgets.raster_layer import time_index_of
+from terrascope_nb.widgets.live_map.raster_layer import time_index_of
+from terrascope_nb.widgets.parts.field import button, row
 from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 class TimeSlider(Tool):

@@ -12,12 +12,12 @@ import numpy as np
 
 from terrascope_nb.catalogue.snippet import literal
 from terrascope_nb.errors import CubeError
-from terrascope_nb.widgets.field import Message, Picker, button, heading, row
-from terrascope_nb.widgets.raster_layer import RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
+from terrascope_nb.widgets.parts.field import Message, Picker, button, heading, row
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 LayerLike = RasterLayer | str | int | None
 """A layer, its name, its number (the last is on top), or None: the one on top."""

@@ -11,7 +11,7 @@ import ipyleaflet
 import ipywidgets as widgets
 
 from terrascope_nb.errors import TerrascopeError
-from terrascope_nb.widgets.field import Message, button, row
+from terrascope_nb.widgets.parts.field import Message, button, row
 from terrascope_nb.widgets.tools.bands import BandChooser
 from terrascope_nb.widgets.tools.colour_bar import ColourBar
 from terrascope_nb.widgets.tools.compare import Compare
@@ -25,7 +25,7 @@ from terrascope_nb.widgets.tools.view_area import ViewArea
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 AnyTool = TypeVar("AnyTool", bound=Tool)
 

@@ -9,12 +9,12 @@ import traitlets
 
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.aoi import area as to_area
-from terrascope_nb.widgets.field import button, row, status
+from terrascope_nb.widgets.parts.field import button, row, status
 from terrascope_nb.widgets.tools.tool import Tool
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.map import Map
+    from terrascope_nb.widgets.live_map.map import Map
 
 
 class ViewArea(Tool):

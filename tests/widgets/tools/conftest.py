@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from terrascope_nb.widgets.map import Map
+from terrascope_nb.widgets.live_map.map import Map
 
 LEFT, TOP, SIDE = 550_000.0, 5_650_000.0, 64
 

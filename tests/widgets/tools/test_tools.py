@@ -12,8 +12,8 @@ import pytest
 
 import terrascope_nb as ts
 from terrascope_nb.errors import CubeError, TerrascopeError
-from terrascope_nb.widgets.handshake import front_end
-from terrascope_nb.widgets.map import Map
+from terrascope_nb.widgets.live_map.handshake import front_end
+from terrascope_nb.widgets.live_map.map import Map
 from terrascope_nb.widgets.tools.clicks import Clicks
 from terrascope_nb.widgets.tools.tool import Tool
 

@@ -1,0 +1,1 @@
+"""The map: its layers, where their tiles come from and how they reach the browser."""

@@ -1,0 +1,172 @@
+"""A map without a browser: its view in degrees, its picture and its text twin."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageDraw
+
+from terrascope_nb.maps.lettering import open_font
+from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
+from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
+from terrascope_nb.words import say
+
+if TYPE_CHECKING:
+    from terrascope_nb.widgets.live_map.map import Map
+
+Still = tuple[bytes, Bounds]
+"""A PNG in web mercator and its bounds in degrees."""
+
+
+def bounds_of_view(center: Iterable[float], zoom: float, size: tuple[int, int]) -> Bounds:
+    """Return what a map shows: (west, south, east, north).
+
+    Parameters
+    ----------
+    center : (latitude, longitude)
+    zoom : float
+    size : (width, height)
+        Pixels.
+
+    >>> [round(edge, 3) for edge in bounds_of_view((0, 0), 0, (256, 128))]
+    [-180.0, -66.513, 180.0, 66.513]
+    """
+    lat, lon = center
+    x, y = mercator_of(lon, lat)
+    metres = 2 * HALF / (TILE * 2**zoom)
+    wide, high = size[0] * metres / 2, size[1] * metres / 2
+    return lonlat_bounds((x - wide, max(y - high, -HALF), x + wide, min(y + high, HALF)))
+
+
+def view_of_bounds(bounds: Bounds, size: tuple[int, int], *, most: int = 18) -> tuple[list[float], int]:
+    """Return the center (latitude, longitude) and the finest whole zoom that show all of some bounds.
+
+    >>> view_of_bounds((4.0, 50.0, 5.0, 51.0), (900, 500))
+    ([50.5026..., 4.5], 8)
+    """
+    (left, bottom), (right, top) = mercator_of(bounds[0], bounds[1]), mercator_of(bounds[2], bounds[3])
+    scale = max((right - left) / size[0], (top - bottom) / size[1], 1e-9)
+    zoom = math.floor(math.log2(2 * HALF / (TILE * scale)) + 1e-9)
+    lon, lat, _, _ = lonlat_bounds(((left + right) / 2, (bottom + top) / 2) * 2)
+    return [lat, lon], min(max(zoom, 0), most)
+
+
+def compose(
+    view: Bounds, size: tuple[int, int], stills: Iterable[tuple[KernelTiles, Still | None]], others: Iterable[Any] = ()
+) -> bytes:
+    """Return a PNG of a view: pictures of the layers on top of each other, then the outlines of vector layers.
+
+    Parameters
+    ----------
+    view : Bounds
+    size : (width, height)
+    stills : pairs of a layer and its picture
+        From the lowest to the highest.
+    others : ipyleaflet layers
+        Those with GeoJSON ``data`` are drawn as outlines.
+    """
+    image = Image.new("RGBA", size, (238, 238, 238, 255))
+    attributions: list[str] = []
+    for layer, still in stills:
+        if still is None or not layer.visible:
+            continue
+        left, top, right, bottom = _pixels(still[1], view, size)
+        width, height = max(round(right - left), 1), max(round(bottom - top), 1)
+        picture = Image.open(io.BytesIO(still[0])).convert("RGBA")
+        if picture.size != (width, height):
+            picture = picture.resize((width, height), Image.Resampling.NEAREST)
+        if layer.opacity < 1:
+            picture.putalpha(picture.getchannel("A").point(lambda alpha, share=layer.opacity: round(alpha * share)))
+        sheet = Image.new("RGBA", size, (0, 0, 0, 0))
+        sheet.paste(picture, (round(left), round(top)))
+        image = Image.alpha_composite(image, sheet)
+        attribution = html.unescape(layer.attribution or "")
+        if attribution and attribution not in attributions:
+            attributions.append(attribution)
+    draw = ImageDraw.Draw(image)
+    for layer in others:
+        _outline(draw, layer, view, size)
+    _sign(image, " | ".join(attributions))
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()
+
+
+def describe_map(shown: Map) -> str:
+    """Return the text twin of a map: area, layers, dates, range of colours, basemap."""
+    west, south, east, north = shown.view_bounds
+    lines = [
+        say(
+            "Map from {west}° to {east}° east and {south}° to {north}° north, zoom {zoom}",
+            west=f"{west:.3f}", east=f"{east:.3f}", south=f"{south:.3f}", north=f"{north:.3f}", zoom=f"{shown.zoom:g}",
+        )
+    ]  # fmt: skip
+    lines += [f"- {_describe_layer(layer)}" for layer in shown.layers]
+    lines += [f"! {note}" for note in shown.notes]
+    return "\n".join(lines)
+
+
+def _describe_layer(layer: Any) -> str:
+    if isinstance(layer, KernelTiles):
+        return layer.describe()
+    return f"{layer.name or type(layer).__name__}" + ("" if _seen(layer) else f" ({say('hidden')})")
+
+
+def _seen(layer: Any) -> bool:
+    return bool(getattr(layer, "visible", True))
+
+
+def _pixels(bounds: Bounds, view: Bounds, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of bounds in the pixels of a view."""
+    left, top = _pixel(bounds[0], bounds[3], view, size)
+    right, bottom = _pixel(bounds[2], bounds[1], view, size)
+    return left, top, right, bottom
+
+
+def _pixel(lon: float, lat: float, view: Bounds, size: tuple[int, int]) -> tuple[float, float]:
+    (left, bottom), (right, top) = mercator_of(view[0], view[1]), mercator_of(view[2], view[3])
+    x, y = mercator_of(lon, lat)
+    return (x - left) / (right - left) * size[0], (top - y) / (top - bottom) * size[1]
+
+
+def _outline(draw: ImageDraw.ImageDraw, layer: Any, view: Bounds, size: tuple[int, int]) -> None:
+    data = getattr(layer, "data", None)
+    if not isinstance(data, dict) or not _seen(layer):
+        return
+    colour = str((getattr(layer, "style", None) or {}).get("color", "#3388ff"))
+    for feature in data.get("features", [data]):
+        for ring in _rings(feature.get("geometry", feature) or {}):
+            points = [_pixel(point[0], point[1], view, size) for point in ring]
+            if len(points) > 1:
+                draw.line(points, fill=colour if colour.startswith("#") else "#3388ff", width=2)
+
+
+def _rings(geometry: dict[str, Any]) -> list[Any]:
+    parts = geometry.get("coordinates", [])
+    match geometry.get("type"):
+        case "LineString":
+            return [parts]
+        case "Polygon" | "MultiLineString":
+            return list(parts)
+        case "MultiPolygon":
+            return [ring for polygon in parts for ring in polygon]
+        case "GeometryCollection":
+            return [ring for part in geometry.get("geometries", []) for ring in _rings(part)]
+        case _:
+            return []
+
+
+def _sign(image: Image.Image, text: str) -> None:
+    """Write whose data are shown into the lower right corner."""
+    if not text:
+        return
+    draw, font = ImageDraw.Draw(image), open_font(10)
+    while draw.textlength(text, font=font) > image.width - 12 and len(text) > 8:
+        text = text[: int(len(text) * 0.9)].rstrip(" …") + "…"
+    left = image.width - draw.textlength(text, font=font) - 8
+    draw.rectangle((left, image.height - 16, image.width, image.height), fill=(255, 255, 255, 255))
+    draw.text((left + 4, image.height - 14), text, font=font, fill=(60, 60, 60, 255))

@@ -1,0 +1,319 @@
+"""Layers of a map: data of a tile source in colours, and the offline basemap below them."""
+
+from __future__ import annotations
+
+import html
+import io
+import threading
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from traitlets import Any as AnyTrait
+from traitlets import CInt, Unicode, observe
+
+from terrascope_nb.errors import CubeError
+from terrascope_nb.maps.basemap import ATTRIBUTION, Basemap, fit_bounds
+from terrascope_nb.maps.looks import Look, look_of
+from terrascope_nb.maps.tiles import TilePainter
+from terrascope_nb.raster.tiling import Bounds, PixelValue, TileAddress, TileSource, mercator_of, tiles_over
+from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
+from terrascope_nb.widgets.live_map.tile_channel import painters
+from terrascope_nb.words import say
+
+__all__ = ["BasemapLayer", "RasterLayer"]
+
+
+class RasterLayer(KernelTiles):
+    """Data on a map, painted in the kernel from the overviews of files or from an array.
+
+    Parameters
+    ----------
+    source : TileSource
+        See `terrascope_nb.widgets.live_map.sources.tile_source`.
+    cmap, vmin, vmax, percentiles
+        See `set_look`; without them the product's style holds.
+    time : int or str or numpy.datetime64, optional
+        Index in `times`, or a date of which the nearest is taken; the last by default.
+    cache_mb : float
+        Megabytes of pixels kept, so that another look is painted without reading.
+    **traits
+        As of `ipyleaflet.TileLayer`: ``name``, ``opacity``, ``visible`` …
+
+    Attributes
+    ----------
+    source : TileSource
+    painter : TilePainter
+    made_of : Any
+        What the map was given to draw.
+    """
+
+    time_index = CInt(-1, help="Which of `times` is shown; negative counts from the end.")
+    cmap = Unicode(help="Name of the colour map; empty for classes and colour pictures.")
+    vmin = AnyTrait(help="Value in the first colour, or one per band; setting it paints again.")
+    vmax = AnyTrait(help="Value in the last colour, or one per band; setting it paints again.")
+
+    def __init__(
+        self,
+        source: TileSource,
+        *,
+        cmap: Any = None,
+        vmin: Any = None,
+        vmax: Any = None,
+        percentiles: tuple[float, float] | None = None,
+        time: Any = None,
+        cache_mb: float = 64,
+        **traits: Any,
+    ) -> None:
+        self.source = source
+        self.made_of: Any = None
+        index = time_index_of(source, time)
+        look = look_of(source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=index)
+        self.painter = TilePainter(source, look, cache_mb=cache_mb)
+        self._follows_look = False
+        west, south, east, north = source.bounds
+        traits.setdefault("name", source.name)
+        traits.setdefault("attribution", html.escape(source.attribution))  # leaflet takes it as HTML
+        super().__init__(
+            bounds=[[south, west], [north, east]], min_native_zoom=source.min_zoom, max_native_zoom=source.max_zoom,
+            **traits,
+        )  # fmt: skip
+        self._show_look()
+        if index is not None:
+            self.time_index = index
+
+    @property
+    def times(self) -> tuple[np.datetime64, ...]:
+        """UTC times that can be shown."""
+        return self.source.times
+
+    @property
+    def time(self) -> np.datetime64 | None:
+        """The time that is shown; None for data without dates."""
+        return self.times[self._index] if self._index is not None else None
+
+    @property
+    def look(self) -> Look:
+        """How values become colours."""
+        return self.painter.look
+
+    def set_look(
+        self, *, cmap: Any = None, vmin: Any = None, vmax: Any = None, percentiles: tuple[float, float] | None = None
+    ) -> None:
+        """Paint with other colours or ends, from the pixels that were read already.
+
+        Parameters
+        ----------
+        cmap : str or matplotlib Colormap, optional
+        vmin, vmax : float, or three for a colour picture, optional
+        percentiles : (low, high), optional
+            0-100, of the time that is shown.
+
+        Raises
+        ------
+        CubeError
+            An unknown colour map, or ends that run backwards.
+        """
+        if percentiles is not None:
+            found = look_of(self.source, percentiles=percentiles, time=self._index)
+            vmin, vmax = found.vmin if vmin is None else vmin, found.vmax if vmax is None else vmax
+        look = self.look.with_changes(cmap=cmap, vmin=vmin, vmax=vmax)
+        self.painter.set_look(look)
+        self._show_look()
+        self.repaint()
+
+    def value_at(self, lon: float, lat: float) -> PixelValue:
+        """Return what the file's own pixel at a place holds, at the time that is shown."""
+        return self.source.value_at(lon, lat, time=self._index)
+
+    def prefetch(self, time_index: int, bounds: Bounds | None = None, zoom: int | None = None) -> None:
+        """Read a view at another time into the cache, in the background.
+
+        Parameters
+        ----------
+        time_index : int
+        bounds : (west, south, east, north), optional
+            The view; the whole layer by default.
+        zoom : int, optional
+            The zoom of the map; the coarsest of the layer by default.
+        """
+        z = min(max(zoom if zoom is not None else self.source.min_zoom, self.source.min_zoom), self.source.max_zoom)
+        index = self._checked(time_index)
+        for tile in tiles_over(bounds or self.source.bounds, z)[:64]:
+            painters().submit(self._keep, tile, index)
+
+    def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:
+        """Return a tile as PNG, or None beside the data."""
+        if not touches(tile.bounds_lonlat, self.source.bounds):
+            return None
+        return self.painter.png(tile, self._index, cancel)
+
+    def still(self, bounds: Bounds, size: int) -> tuple[bytes, Bounds] | None:
+        """Return a PNG of the part of some bounds that holds data."""
+        part = common_bounds(bounds, self.source.bounds)
+        if part is None:
+            return None
+        share = max(_span(part)) / max(_span(bounds))
+        return self.painter.overlay(part, max(int(size * share * 0.999), 1), self._index)
+
+    def describe(self) -> str:
+        """Return what the layer shows, in words: name, date, classes or range of the colours."""
+        look, parts = self.look, [self.name]
+        if self.time is not None:
+            day = np.datetime_as_string(self.time.astype("datetime64[s]"), unit="m").replace("T", " ")
+            number, count = self.time_index % len(self.times) + 1, len(self.times)
+            parts.append(say("{day} UTC, date {number} of {count}", day=day, number=number, count=count))
+        if look.classes is not None:
+            parts.append(say("{count} classes", count=len(look.classes.names)))
+        elif look.kind == "rgb":
+            parts.append(say("colours from {bands}", bands=", ".join(look.bands)))
+        else:
+            low, high = f"{look.vmin:.6g}", f"{look.vmax:.6g}"
+            parts.append(
+                say("{label}: {low} to {high}, colours {cmap}", label=look.label, low=low, high=high, cmap=look.cmap)
+            )
+        if self.opacity < 1:
+            parts.append(say("opacity {percent} %", percent=round(100 * self.opacity)))
+        if not self.visible:
+            parts.append(say("hidden"))
+        if self.error:
+            parts.append(self.error)
+        return ", ".join(parts)
+
+    def _show_look(self) -> None:
+        """Let the traits say what the look is."""
+        look = self.look
+        self._follows_look = True
+        try:
+            with self.hold_trait_notifications():
+                self.cmap = look.cmap if look.kind == "measurement" else ""
+                self.vmin, self.vmax = (None, None) if look.kind == "classes" else (look.vmin, look.vmax)
+        finally:
+            self._follows_look = False
+
+    @observe("cmap", "vmin", "vmax")
+    def _on_look_trait(self, change: Any) -> None:
+        if self._follows_look or change["new"] == getattr(self.look, change["name"]):
+            return
+        try:
+            self.set_look(**{change["name"]: change["new"]})
+        except CubeError:
+            self._show_look()
+            raise
+
+    @observe("time_index")
+    def _on_time(self, change: Any) -> None:
+        self._checked(change["new"])
+        self.repaint()
+
+    @property
+    def _index(self) -> int | None:
+        return self._checked(self.time_index) if self.times else None
+
+    def _checked(self, index: int) -> int:
+        count = len(self.times)
+        if count and not -count <= index < count:
+            raise CubeError(f"time_index={index} is asked for, but {self.name} has {count} times: 0 to {count - 1}.")
+        return index % count if count else 0
+
+    def _keep(self, tile: TileAddress, index: int) -> None:
+        self.painter.pixels(tile, index if self.times else None)
+
+
+class BasemapLayer(KernelTiles):
+    """Land, water, borders and names, painted in the kernel: no address is asked.
+
+    Parameters
+    ----------
+    dark, labels, ground : bool
+        As of `terrascope_nb.maps.basemap.Basemap.png`; without ``ground`` names alone lie above imagery.
+    follows : bool
+        A map may set `dark` as the theme of the lab changes.
+    """
+
+    def __init__(
+        self, *, dark: bool = False, labels: bool = True, ground: bool = True, follows: bool = False, **traits: Any
+    ) -> None:
+        self.basemap = _shared_basemap()
+        self.follows = follows
+        self._choices = {"dark": dark, "labels": labels, "ground": ground}
+        traits.setdefault("name", say("Map") if ground else say("Names"))
+        traits.setdefault("attribution", ATTRIBUTION)
+        traits.setdefault("base", ground)
+        super().__init__(max_native_zoom=self.basemap.max_zoom, **traits)
+
+    @property
+    def dark(self) -> bool:
+        """True when it is painted for a dark theme; setting it paints it again."""
+        return self._choices["dark"]
+
+    @dark.setter
+    def dark(self, dark: bool) -> None:
+        if dark != self._choices["dark"]:
+            self._choices = {**self._choices, "dark": dark}
+            self.repaint()
+
+    @property
+    def choices(self) -> dict[str, bool]:
+        """What it draws: ``dark``, ``labels``, ``ground``."""
+        return dict(self._choices)
+
+    def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:  # noqa: ARG002 each tile takes ~10 ms
+        """Return a tile as PNG."""
+        return self.basemap.png(tile, **self._choices)
+
+    def still(self, bounds: Bounds, size: int) -> tuple[bytes, Bounds] | None:
+        """Return a PNG of some bounds."""
+        width, height = _span(bounds)
+        scale = size / max(width, height)
+        shape = max(round(width * scale), 1), max(round(height * scale), 1)
+        buffer = io.BytesIO()
+        self.basemap.picture(bounds, shape, **self._choices).save(buffer, "PNG", compress_level=1)
+        return buffer.getvalue(), fit_bounds(bounds, shape)
+
+
+@lru_cache(maxsize=1)
+def _shared_basemap() -> Basemap:
+    """Return the one basemap of this process: what one map painted serves the next."""
+    return Basemap()
+
+
+def time_index_of(source: TileSource, time: Any) -> int | None:
+    """Return the index of a time, given as index or as a date of which the nearest is meant; None without dates."""
+    if not source.times:
+        return None
+    count = len(source.times)
+    if time is None:
+        return count - 1
+    if isinstance(time, (int, np.integer)):
+        if not -count <= time < count:
+            raise CubeError(f"time={time} is asked for, but {source.name} has {count} times: 0 to {count - 1}.")
+        return int(time) % count
+    try:
+        wanted = np.datetime64(time, "ns")
+    except (TypeError, ValueError) as error:
+        raise CubeError(f"time={time!r} is neither a date such as '2024-06-01' nor an index.") from error
+    apart = [abs((one.astype("datetime64[ns]") - wanted).astype("int64")) for one in source.times]
+    return int(np.argmin(apart))
+
+
+def touches(one: Bounds, other: Bounds) -> bool:
+    """Return True when two bounds in degrees share a place; bounds beyond the date line count."""
+    return any(
+        one[0] + turn < other[2] and one[2] + turn > other[0] and one[1] < other[3] and one[3] > other[1]
+        for turn in (-360.0, 0.0, 360.0)
+    )
+
+
+def common_bounds(one: Bounds, other: Bounds) -> Bounds | None:
+    """Return what two bounds share, or None."""
+    west, south, east, north = (
+        max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+    )  # fmt: skip
+    return (west, south, east, north) if west < east and south < north else None
+
+
+def _span(bounds: Bounds) -> tuple[float, float]:
+    """Width and height in metres of EPSG:3857."""
+    (left, bottom), (right, top) = mercator_of(bounds[0], bounds[1]), mercator_of(bounds[2], bounds[3])
+    return max(right - left, 1e-6), max(top - bottom, 1e-6)

@@ -1,0 +1,45 @@
+"""Anything that can be drawn becomes a tile source: a cube, a georeferenced array, a file, a scene, an asset, a WMTS."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from terrascope_nb.raster.tiling import TileSource
+
+
+def tile_source(what: Any, *, bands: Any = None, name: str | None = None) -> TileSource:
+    """Return the source of map tiles of anything that can be drawn.
+
+    Parameters
+    ----------
+    what : tile source, xarray.DataArray, xarray.Dataset, path, URL, pystac.Item, Items, pystac.Asset, (item, asset)
+        A variable of a cube, an index or a mask made of it, a Dataset with three bands; any georeferenced array; a path,
+        ``file://`` or https address of a GeoTIFF; a scene or several; an asset; the address of map tiles with ``{z}``,
+        ``{x}`` and ``{y}``.
+    bands : optional
+        Variables, assets or (in a file) numbers of bands: one, or three for red, green and blue.
+    name : str, optional
+        What a person calls it.
+
+    Returns
+    -------
+    TileSource
+
+    Raises
+    ------
+    CubeError
+        It cannot be drawn.
+    UnknownBandError, GridError, MemoryBudgetError
+        As `cube_tiles`.
+    AccessError
+        A file could not be opened; the error names it, and item and asset where there are any. Local paths of an item
+        are opened below the archive roots only; a path that you give is yours.
+    """
+    if isinstance(what, (str, os.PathLike)):
+        from terrascope_nb.widgets.live_map.file_sources import path_source  # a file needs neither dask nor a catalogue
+
+        return path_source(os.fspath(what), bands, name)
+    from terrascope_nb.widgets.live_map.data_sources import data_source  # and who draws a cube has loaded them
+
+    return data_source(what, bands, name)

@@ -1,0 +1,1 @@
+"""The explorer: results, dates and scenes beside the pickers and the map."""

@@ -1,0 +1,1 @@
+"""Choose an area, a period, a product and filters."""

@@ -1,0 +1,428 @@
+"""Choose an area: draw it, type it, paste it, upload it, pick tiles, search a place, or take a saved one."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import traitlets
+
+from terrascope_nb.errors import AreaError
+from terrascope_nb.extent.aoi import Aoi, AoiLike, area
+from terrascope_nb.products.model import Product
+from terrascope_nb.products.registry import get_product
+from terrascope_nb.widgets.parts.field import (
+    LONG,
+    WIDE,
+    Message,
+    Picker,
+    attempt,
+    button,
+    heading,
+    hint,
+    row,
+    status,
+)
+from terrascope_nb.widgets.parts.overheard import overheard
+from terrascope_nb.widgets.parts.typed_field import TypedField
+from terrascope_nb.widgets.pickers import area_drawing as drawing
+from terrascope_nb.widgets.pickers import area_inputs as inputs
+from terrascope_nb.widgets.pickers.area_facts import AreaFacts, area_text, facts_html, facts_lines, facts_of
+from terrascope_nb.widgets.pickers.area_places import PlaceSearch
+from terrascope_nb.widgets.pickers.area_saved import SavedAreas
+from terrascope_nb.words import say
+
+if TYPE_CHECKING:
+    import ipyleaflet
+
+
+_MOST_LISTED = 500
+"""Areas that are listed one by one."""
+
+
+class AreaTrait(traitlets.TraitType[Any, Any]):
+    """An `Aoi` or None; anything that `terrascope_nb.area` reads becomes one."""
+
+    info_text = "an area, or anything terrascope_nb.area reads"
+
+    def validate(self, _: Any, value: AoiLike) -> Aoi | None:
+        """Read what was given.
+
+        Raises
+        ------
+        AreaError
+            It is no area.
+        """
+        return None if value is None else area(value)
+
+
+class AreaPicker(Picker):
+    """Choose an area on a map or by typing; the choice is in `area`.
+
+    Parameters
+    ----------
+    value : area, optional
+        Anything `terrascope_nb.area` reads; the choice to begin with. Nothing of a browser is needed.
+    map : ipyleaflet.Map or False, optional
+        The map to draw on, shown wherever you show it; when None one of its own with the offline basemap, shown in the
+        picker; no map at all when False.
+    product : str or Product, optional
+        What the bytes per date are estimated for; see the trait `product`.
+    geocoder : callable, optional
+        Function from a text to a sequence of `Hit`, asked instead of OpenStreetMap's service where a person chose to
+        search online.
+
+    Attributes
+    ----------
+    area : Aoi or None
+        A trait: observe it, or set it to anything `terrascope_nb.area` reads. Setting it changes the fields and the map.
+    product : Product or None
+        A trait, set by name too.
+    facts : AreaFacts or None
+        km², tiles and bytes per date of the area.
+    link : ViewerView or None
+        A trait: what a pasted Terrascope viewer link shows, with its date; its product becomes `product`.
+
+    Examples
+    --------
+    >>> picker = AreaPicker((3.70, 51.19, 3.80, 51.23), map=False)
+    >>> picker.area.tiles
+    ('31UES',)
+    >>> picker.area = "31UFS"
+    >>> picker.facts.tiles
+    ('31UFS',)
+    """
+
+    area = AreaTrait(default_value=None, allow_none=True)
+    product = traitlets.Any(default_value=None, allow_none=True)
+    link = traitlets.Any(default_value=None, allow_none=True)
+
+    def __init__(
+        self,
+        value: AoiLike | None = None,
+        *,
+        map: ipyleaflet.Map | bool | None = None,  # noqa: A002 - the word people know
+        product: str | Product | None = "s2-toc",
+        geocoder: Callable[[str], Sequence[inputs.Hit]] | None = None,
+    ) -> None:
+        self._history = drawing.History()
+        self._ids = drawing.Ids()
+        self._stepping = True  # what it begins with is no step to undo
+        self._editing = ""
+        super().__init__()
+        self._build(geocoder or inputs.ask_online)
+        self.map = _map_for(map)
+        self._has_own_map = self.map is not None and self.map is not map
+        self._on_map = self._bind_map()
+        self.observe(self._area_changed, "area")
+        self.observe(self._product_changed, "product")
+        self.product = product
+        drawn = list(self._on_map.control.data) if self._on_map is not None else []
+        self.area = value if value is not None or not drawn else drawing.reconciled(None, drawn, self._ids)
+        self._stepping = False
+        if self.area is not None and self._has_own_map:
+            self._on_map.zoom_to(self.area)
+        self.children = self._children(inside=self._has_own_map)
+        self._show()
+
+    # what it holds
+
+    @property
+    def value(self) -> Aoi | None:
+        """The area."""
+        return self.area  # type: ignore[no-any-return]
+
+    @value.setter
+    def value(self, what: AoiLike | None) -> None:
+        self.area = what
+
+    @property
+    def facts(self) -> AreaFacts | None:
+        """km², tiles and bytes per date; None without an area."""
+        return None if self.area is None else facts_of(self.area, self.product)
+
+    @traitlets.validate("product")
+    def _read_product(self, proposal: Mapping[str, Any]) -> Product | None:
+        return None if proposal["value"] is None else get_product(proposal["value"])
+
+    def describe(self) -> str:
+        """Return the area as text: outline, size, tiles, bytes per date."""
+        if self.area is None:
+            return say("Area: none chosen")
+        facts = self.facts
+        assert facts is not None  # there is an area
+        bounds = ", ".join(f"{number:.4f}" for number in self.area.bbox)
+        lines = [*facts_lines(facts), say("West, south, east, north: {bounds}", bounds=bounds)]
+        return "\n  ".join([say("Area chosen: {name}", name=self.area.name or self.area.kind), *lines])
+
+    def _html(self) -> str:
+        if self.area is None:
+            return f"<p>{html.escape(self.describe())}</p>"
+        facts = self.facts
+        assert facts is not None  # there is an area
+        return f"{self.area._repr_html_()}{facts_html(facts)}"
+
+    def _png(self) -> bytes | None:
+        if self.area is None:
+            return None
+        from terrascope_nb.widgets.pickers.area_picture import area_png  # Pillow, only when something is shown
+
+        if not self._has_own_map:
+            return area_png(self.area)
+        shown = base64.b64decode(self.map._repr_mimebundle_()["image/png"])
+        return area_png(self.area, under=shown, bounds=self.map.view_bounds)
+
+    # what a person can do, from buttons and from code alike
+
+    def undo(self) -> None:
+        """Go back to the area before the last change; nothing happens when there is none."""
+        self._step(self._history.can_undo, self._history.undo)
+
+    def redo(self) -> None:
+        """Do again what was undone."""
+        self._step(self._history.can_redo, self._history.redo)
+
+    def remove(self, *feature_ids: str) -> None:
+        """Take features out of the area, by their ids."""
+        if self.area is not None:
+            self.area = drawing.without(self.area, feature_ids)
+
+    def add(self, what: AoiLike) -> None:
+        """Add an area to the one there is.
+
+        Raises
+        ------
+        AreaError
+            It is no area.
+        """
+        self._take(inputs.read_any(what), add=True)
+
+    def close(self) -> None:
+        """Take what was drawn off the map, and end the widget."""
+        if self._on_map is not None:
+            self._on_map.close()
+            self._on_map = None
+        super().close()
+
+    # the parts
+
+    def _build(self, geocoder: Callable[[str], Sequence[inputs.Hit]]) -> None:
+        self.text = TypedField(
+            say("Area"),
+            {
+                say("Use as the area"): self._use_text,
+                say("Add to the area"): lambda: self._use_text(add=True),
+            },
+            placeholder=say("Place, tile, bbox, WKT, GeoJSON, viewer link or file name"),
+        )
+        self.places = PlaceSearch(self._take, geocoder)
+        self.saved = SavedAreas(lambda: self.area, self._take)
+        self.file_message: Message = Message()
+        self.upload = widgets.FileUpload(
+            accept=inputs.ACCEPTED,
+            multiple=True,
+            description=say("Upload a file"),
+            layout=widgets.Layout(width="auto"),
+        )
+        self.upload.observe(
+            lambda change: self._heard(lambda: self._use_files(change["new"]), self.file_message), "value"
+        )
+        self.features = widgets.SelectMultiple(description=say("Areas"), options=[], rows=3, layout=LONG, style=WIDE)
+        self.features.observe(lambda _: self._show_map(), "value")
+        self.grid = widgets.Checkbox(
+            value=False,
+            indent=False,
+            description=say("Show the Sentinel-2 tiles to click on"),
+            layout=widgets.Layout(width="auto"),
+        )
+        self.grid.observe(self._grid_changed, "value")
+        self.grid_message = Message()
+        self.undo_button = button(say("Undo"), self.undo)
+        self.redo_button = button(say("Redo"), self.redo)
+        self.remove_button = button(say("Remove the marked ones"), self._remove_marked)
+        self.edit_button = button(say("Edit the marked one as text"), self._edit_marked)
+        self.clear_button = button(say("Remove all"), lambda: setattr(self, "area", None))
+        self.result = widgets.HTML()
+
+    def _children(self, inside: bool) -> list[widgets.Widget]:
+        """Return the parts, the map beside the fields where there is room for both."""
+        fields = [
+            self.text,
+            self.places,
+            row(self.upload, hint(say("GeoJSON, GeoPackage, zipped shapefile, KML, GML, GPX or WKT, up to 9 MB"))),
+            self.file_message,
+            row(self.features),
+            row(self.undo_button, self.redo_button, self.remove_button, self.edit_button, self.clear_button),
+            self.result,
+            self.saved,
+        ]
+        if self.map is None:
+            return [heading(say("Choose an area")), *fields]
+        text = say("Draw with the tools at the left edge of the map, which also edit and delete, or type the area.")
+        view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
+        beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
+        title = heading(say("Choose an area"))
+        columns = [
+            widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
+        ]
+        return [title, row(*columns, align="flex-start") if inside else widgets.VBox([*beside, *fields])]
+
+    def _bind_map(self) -> Any:
+        if self.map is None:
+            return None
+        from terrascope_nb.widgets.pickers.area_on_map import AreaOnMap  # ipyleaflet, only where there is a map
+
+        return AreaOnMap(self.map, on_drawn=self._drawn, on_tile=self._tile_clicked, on_grid=self._tile_hovered)
+
+    # one way in for every change
+
+    def _take(self, read: inputs.Read, *, add: bool = False, zoom: bool = True) -> None:
+        self.area = drawing.joined(self.area, read.area, self._ids) if add else read.area
+        if read.link is not None:
+            self.link = read.link
+            if read.link.product is not None:
+                self.product = read.link.product
+        if zoom and self._on_map is not None:
+            self._on_map.zoom_to(read.area)
+
+    def _area_changed(self, change: Mapping[str, Any]) -> None:
+        self._ids.note(change["new"])
+        if not self._stepping:
+            self._history.note(change["old"])
+        self._show()
+
+    def _step(self, possible: bool, go: Callable[[Aoi | None], Aoi | None]) -> None:
+        if not possible:
+            return
+        self._stepping = True
+        try:
+            self.area = go(self.area)
+        finally:
+            self._stepping = False
+
+    def _product_changed(self, _: Any) -> None:
+        self._show_facts()
+
+    # what the fields do
+
+    def _use_text(self, add: bool = False) -> None:
+        read = inputs.read_text(self.text.value)
+        if self._editing and not add and self.area is not None and self._editing in {one.id for one in self.area}:
+            self.area = drawing.replaced(self.area, self._editing, read.area)
+            self._editing = ""
+        else:
+            self._take(read, add=add)
+        self.text.news(read.said)
+
+    def _use_files(self, files: Sequence[Mapping[str, Any]]) -> None:
+        if not files:
+            return
+        try:
+            read = inputs.read_files(files)
+        finally:
+            with self._silently():
+                self.upload.value = ()  # so that the same file can be chosen again
+        self._take(read)
+        self.file_message.news(
+            [say("Read from {names}.", names=", ".join(str(one["name"]) for one in files)), *read.said]
+        )
+
+    def _use_view(self) -> None:
+        view = self._on_map.bounds
+        if view is None:
+            raise AreaError(say("The map has not been shown yet, so it has no view."))
+        self._take(inputs.read_any(tuple(round(number, 5) for number in view), name=say("map view")), zoom=False)
+
+    def _remove_marked(self) -> None:
+        self.remove(*self.features.value)
+
+    def _edit_marked(self) -> None:
+        marked = self.features.value
+        if self.area is None or len(marked) != 1:
+            self.text.error(say("Mark one area in the list to edit it as text."))
+            return
+        self._editing = marked[0]
+        self.text.value = inputs.text_of(self.area, marked)
+        self.text.news([say("Change the text above and press Use as the area: area {id} keeps its id.", id=marked[0])])
+
+    # what the map does
+
+    def _drawn(self, shapes: list[dict[str, Any]]) -> None:
+        def take() -> None:
+            before = self.area
+            with overheard() as said:
+                now = drawing.reconciled(before, shapes, self._ids, name=say("drawn area"))
+            if now is before:
+                self._show_map()
+            else:
+                self.area = now
+                self.grid_message.news(said)
+
+        if not attempt(take, self.grid_message):
+            self._show_map()  # the shape that cannot be used is taken off the map
+
+    def _tile_clicked(self, tile: str) -> None:
+        def take() -> None:
+            if self.area is not None and tile in {one.id for one in self.area}:
+                self.remove(tile)
+            else:
+                self._take(inputs.read_any(tile), add=self.area is not None and self.area.kind == "tile", zoom=False)
+
+        self._heard(take, self.grid_message)
+
+    def _tile_hovered(self, tile: str) -> None:
+        self.grid_message.news([say("Tile {tile}", tile=tile) if tile else say("Zoom in to see the tiles.")])
+
+    def _grid_changed(self, change: Mapping[str, Any]) -> None:
+        if self._on_map is not None:
+            self.grid_message.clear()
+            self._on_map.show_grid(bool(change["new"]))
+
+    # showing
+
+    def _show(self) -> None:
+        features = tuple(self.area or ())
+        with self._silently():
+            marked = set(self.features.value)
+            listed = features[:_MOST_LISTED]
+            self.features.options = [(_line(one, self.area), one.id) for one in listed]
+            self.features.value = tuple(one.id for one in listed if one.id in marked)
+            self.features.rows = min(max(len(features), 2), 8)
+            self.undo_button.disabled = not self._history.can_undo
+            self.redo_button.disabled = not self._history.can_redo
+            for one in (self.remove_button, self.edit_button, self.clear_button):
+                one.disabled = not features
+        self._show_map()
+        self._show_facts()
+
+    def _show_map(self) -> None:
+        if self._on_map is not None and not self._is_quiet:
+            self._on_map.show(self.area, self.features.value)
+
+    def _show_facts(self) -> None:
+        facts = self.facts
+        if self.area is None or facts is None:
+            self.result.value = status(html.escape(say("No area chosen yet.")))
+            return
+        count = len(self.area)
+        more = [say("{count} areas; the list has the first {shown}", count=count, shown=_MOST_LISTED)]
+        self.result.value = status(facts_html(facts, more if count > _MOST_LISTED else ()))
+
+
+def _line(one: Any, of: Aoi) -> str:
+    size = area_text(Aoi((one,), of.crs).area_km2)
+    name = str(one.properties.get("name") or "")
+    return f"{one.id}: {name}, {size}" if name and name != one.id else f"{one.id}: {size}"
+
+
+def _map_for(asked: Any) -> Any:
+    if asked is False:
+        return None
+    if asked is None or asked is True:
+        from terrascope_nb.widgets.live_map.map import Map  # the offline basemap, only when no map was given
+
+        return Map(center=(50.8, 4.5), zoom=7, height="400px")
+    return asked
