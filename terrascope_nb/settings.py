@@ -49,6 +49,9 @@ class Settings:
     """How often a request is tried again after a 429, a 5xx or a broken connection."""
     remote_cache_mb: int = 0
     """Size of the cache on disk for headers and blocks of files behind HTTP; 0 = none, only memory is used."""
+    whole_blocks: bool = True
+    """True: every block is decoded whole, so that its checksum is checked. False stops at the last wanted row: faster on
+    small areas, and a block that is damaged is not always noticed."""
     offline: bool = False
     """True: never ask a server, use mounts and the sample archive."""
     language: str = ""
@@ -73,7 +76,7 @@ def _coerce(name: str, value: Any) -> Any:
         return float(value)
     if name in {"retries", "remote_cache_mb"}:
         return int(value)
-    if name == "offline":
+    if name in {"offline", "whole_blocks"}:
         return value.strip().lower() in {"1", "true", "yes", "on"} if isinstance(value, str) else bool(value)
     if name == "language":
         short = str(value).lower()[:2]

@@ -30,16 +30,16 @@ import report
 HERE = Path(__file__).parent
 REFERENCE = "rasterio_exact"
 TOOLS = {
-    "W1": "decode_limit rasterio_hand odc_dask stackstac_dask ours_lazy ours_verbs",
-    "W2": "decode_limit rasterio_hand odc_dask odc_tuned stackstac_dask ours_lazy ours_verbs",
+    "W1": "decode_limit rasterio_hand odc_dask stackstac_dask ours_lazy ours_verbs ours_unchecked",
+    "W2": "decode_limit rasterio_hand odc_dask odc_tuned stackstac_dask ours_lazy ours_verbs ours_unchecked",
     "W3": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
     "W4": "decode_limit rasterio_hand odc_dask stackstac_dask ours_lazy ours_verbs",
     "W5": "decode_limit rasterio_hand odc_dask exactextract_zones ours_verbs",
     "W6": "decode_limit rasterio_hand odc_dask ours_verbs",
-    "W7a": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
+    "W7a": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs ours_unchecked",
     "W7b": "rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
     "W8": "rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
-    "W9": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
+    "W9": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs ours_unchecked",
     "graph": "odc_dask ours_lazy",
 }
 WARM = {"W1": 5, "W6": 5}

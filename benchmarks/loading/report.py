@@ -21,6 +21,7 @@ _NAMES = {
     "decode_limit": "decode limit", "rasterio_hand": "rasterio by hand", "odc_dask": "odc-stac, dask",
     "odc_tuned": "odc-stac, tuned", "stackstac_dask": "stackstac", "exactextract_zones": "exactextract",
     "ours_lazy": "terrascope_nb, lazy", "ours_verbs": "terrascope_nb, fused",
+    "ours_unchecked": "terrascope_nb, fused, unchecked",
 }  # fmt: skip
 _LIBRARIES = (
     "terrascope-nb", "odc-stac", "odc-loader", "stackstac", "rasterio", "exactextract", "bottleneck", "xarray", "dask",

@@ -28,6 +28,7 @@ from terrascope_nb.errors import AccessError
 from terrascope_nb.raster.blocks import NativeReader, Region
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.window import Lookup, look_up, own_reader, take, whole_factors
+from terrascope_nb.settings import get_settings
 
 _LOOKUPS = 12
 """Lookups that are kept: those of two tiles and two resolutions, for a few threads."""
@@ -147,6 +148,7 @@ class Stream:
         self.plan = plan
         self.steps = steps
         self.is_remote = False
+        self._whole_blocks = get_settings().whole_blocks
         self._files: dict[tuple[Any, str], _File | _Loose | None] = {}
         self._lookups: dict[Any, Lookup] = {}
         self._lock = threading.Lock()
@@ -185,7 +187,7 @@ class Stream:
         if source.failed or source.variable is not None:
             return None
         try:
-            reader = own_reader(open_href(source.ref), source.band_index)
+            reader = own_reader(open_href(source.ref), source.band_index, whole_blocks=self._whole_blocks)
         except AccessError:
             return None  # the slow way names it
         if reader is None:

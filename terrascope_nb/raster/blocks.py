@@ -26,6 +26,7 @@ from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.header import Header, read_header, tile_ranges
 from terrascope_nb.raster.info import FileInfo
+from terrascope_nb.settings import get_settings
 
 _Decode = Callable[[Any, Any], Any]
 _NO_DECODE, _LZW, _DEFLATE, _OLD_DEFLATE, _LZMA, _ZSTD = 1, 5, 8, 32946, 34925, 50000
@@ -41,11 +42,8 @@ _DECODERS: dict[int, _Decode] = {
 
 _FAULTS: Any = (ValueError, RuntimeError) if isal_zlib is None else (ValueError, RuntimeError, isal_zlib.error)
 """What the codecs raise, or derive their errors from."""
-_WORTH_IT = 0.0
-"""Part of a block up to which it is decoded no further than its last wanted row; 0 decodes every block whole.
-
-It is 0 because the checksum stands at the end of a block: half a block that was damaged on its way would give wrong
-numbers in silence."""
+_WORTH_IT = 0.8
+"""Part of a block up to which it pays to stop at its last wanted row; the codec that can stop is a little slower."""
 
 _MOST_ROOM = 2**24
 """Bytes; memory for larger blocks is given back at once."""
@@ -169,8 +167,13 @@ def state_of(path: str) -> FileState:
     return FileState(path, found.st_size, found.st_mtime_ns)
 
 
-def native_reader(path: str, band: int = 1) -> NativeReader | None:
+def native_reader(path: str, band: int = 1, *, whole_blocks: bool | None = None) -> NativeReader | None:
     """Return a reader of a band of a local GeoTIFF, or None where GDAL has to do it.
+
+    Parameters
+    ----------
+    whole_blocks : bool, optional
+        As in `Settings`, which are asked when it is None; a caller that opens many files asks them once.
 
     Raises
     ------
@@ -187,7 +190,11 @@ def native_reader(path: str, band: int = 1) -> NativeReader | None:
         return None
     header = _known_header(state)
     of_band = info_of_band(header, info, band)
-    return None if of_band is None else NativeReader(state, header, of_band, band)
+    if of_band is None:
+        return None
+    return NativeReader(
+        state, header, of_band, band, get_settings().whole_blocks if whole_blocks is None else whole_blocks
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +209,8 @@ class NativeReader:
     """What the header says of the grid and the numbers."""
     band: int
     """Band, from 1."""
+    whole_blocks: bool = True
+    """False: a block is decoded down to its last wanted row only, and its checksum is not looked at."""
 
     def read(
         self, level: int, top: int, left: int, bottom: int, right: int, out: NDArray[Any] | None = None
@@ -229,7 +238,7 @@ class NativeReader:
             for spot in spots_under(self.header, self.band, level, (top, left, bottom, right)):
                 data = self._packed(file.fileno(), int(offsets[spot.number]), int(counts[spot.number]))
                 there = out[spot.rows_out, spot.cols_out]
-                decode_part(self.header, self.band, spot, data, there, self.state.path)
+                decode_part(self.header, self.band, spot, data, there, self.state.path, whole=self.whole_blocks)
         return out
 
     def _packed(self, descriptor: int, offset: int, count: int) -> Any:
@@ -279,8 +288,13 @@ def spots_under(header: Header, band: int, level: int, region: Region) -> Iterat
             )
 
 
-def decode_part(header: Header, band: int, spot: Spot, data: Any, there: NDArray[Any], name: str) -> None:
+def decode_part(
+    header: Header, band: int, spot: Spot, data: Any, there: NDArray[Any], name: str, *, whole: bool = True
+) -> None:
     """Decode a block and write the part that is wanted there; no data = a block that was never written.
+
+    Not ``whole``: it may be decoded down to the last wanted row only. The checksum stands at the end of a block, so what
+    was damaged on its way then gives wrong numbers in silence.
 
     Raises
     ------
@@ -294,7 +308,8 @@ def decode_part(header: Header, band: int, spot: Spot, data: Any, there: NDArray
     samples = header.count if header.planar == 1 else 1
     kind = np.dtype(header.dtype)
     height, rows = spot.shape[0], spot.part[0].stop
-    partly = isal_zlib is not None and header.compression in (_DEFLATE, _OLD_DEFLATE) and rows <= _WORTH_IT * height
+    can_stop = isal_zlib is not None and header.compression in (_DEFLATE, _OLD_DEFLATE)
+    partly = not whole and can_stop and rows <= _WORTH_IT * height
     size = (rows if partly else height) * spot.shape[1] * samples * kind.itemsize
     try:
         if partly:
@@ -312,8 +327,8 @@ def decode_part(header: Header, band: int, spot: Spot, data: Any, there: NDArray
     elif header.predictor == 1:
         there[...] = stored[(*spot.part, band - 1 if samples > 1 else 0)]
     else:
-        whole = unpredict(stored[spot.part[0]], header.predictor)
-        there[...] = whole[:, spot.part[1], band - 1 if samples > 1 else 0]
+        numbers = unpredict(stored[spot.part[0]], header.predictor)
+        there[...] = numbers[:, spot.part[1], band - 1 if samples > 1 else 0]
 
 
 def _sum_up(stored: NDArray[Any], part: tuple[slice, slice], there: NDArray[Any]) -> None:

@@ -71,8 +71,14 @@ def open_reader(href: str, *, band: int = 1, variable: str | None = None) -> Ite
         yield reader
 
 
-def own_reader(href: str, band: int = 1) -> NativeReader | RemoteReader | None:
+def own_reader(href: str, band: int = 1, *, whole_blocks: bool | None = None) -> NativeReader | RemoteReader | None:
     """Return a reader of a band's native blocks, on a disk or behind HTTP, or None where GDAL has to do it.
+
+    Parameters
+    ----------
+    whole_blocks : bool, optional
+        As in `Settings`, which are asked when it is None. It is for files on a disk: what comes over a network is
+        always checked.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def own_reader(href: str, band: int = 1) -> NativeReader | RemoteReader | None:
         The file is not there or the server does not give it.
     """
     if not href.lower().startswith(("http://", "https://")):
-        return native_reader(href, band)
+        return native_reader(href, band, whole_blocks=whole_blocks)
     from terrascope_nb.raster.remote import remote_reader  # HTTP libraries: not for those who read from a disk
 
     return remote_reader(href, band)
