@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.decoding import Decoder
 from terrascope_nb.cube.look import Look
-from terrascope_nb.cube.pieces import cut, is_on_grid
+from terrascope_nb.cube.pieces import blocks_meet, cut, is_on_grid, squares
 from terrascope_nb.cube.plan import Step
 from terrascope_nb.cube.stacks import How, Layer, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
@@ -78,6 +78,9 @@ def stream_composites(
     if how.percent is not None and not is_on_grid(stream, first):
         _rank_side_by_side(stream, variables, groups, how, results)
         return results
+    if how.percent is None and not blocks_meet(stream, first):
+        _run_side_by_side(stream, variables, groups, how, results, count=count)
+        return results
     decoders = {name: _common(stream, variable, how) for name, variable in variables.items()}
     most = max(map(len, groups))
     height = _height(most) if how.percent is not None else None
@@ -140,15 +143,60 @@ def _rank_side_by_side(
                 work(rank, rows, len(rows), "making the composite")
 
 
+def _run_side_by_side(
+    stream: Stream,
+    variables: Mapping[str, Standing],
+    groups: Sequence[Sequence[int]],
+    how: How,
+    results: Mapping[str, tuple[NDArray[np.float32], NDArray[np.uint16] | None]],
+    *,
+    count: bool,
+) -> None:
+    """Reduce files whose blocks lie at different places: in large pieces, as many dates at a time as there are cores."""
+    first = next(iter(variables.values()))
+    for piece in squares(first):
+        at = np.s_[piece.top - first.rows[0] :, piece.left - first.cols[0] :]
+        for name, variable in variables.items():
+            rooms = np.empty((min(cores(), len(stream.steps)), *piece.shape), dtype="float32")
+            for number, group in enumerate(groups):
+                layers = _side_by_side(stream, variable, [stream.steps[step] for step in group], piece, rooms)
+                made = reduce_layers(layers, len(group), piece.shape, how, stream.scratch, count=count)
+                for whole, part in zip(results[name], made, strict=True):
+                    if whole is not None:
+                        whole[number][at][: piece.rows, : piece.cols] = part
+
+
+def _side_by_side(
+    stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece, rooms: NDArray[np.float32]
+) -> Iterator[Layer]:
+    """Yield the values of a piece on each date, NaN where not valid; read side by side into the rooms."""
+    for begin in range(0, len(steps), len(rooms)):
+        batch = steps[begin : begin + len(rooms)]
+        there = [False] * len(batch)
+
+        def fill(number: int, batch: Sequence[Step] = batch, there: list[bool] = there) -> None:
+            values = _values(stream, variable, batch[number], piece)
+            if values is not None:
+                rooms[number] = values
+                there[number] = True
+
+        work(fill, range(len(batch)), len(batch), "reading the dates")
+        for room, is_there in zip(rooms, there, strict=False):
+            yield room if is_there else None
+
+
+def _values(stream: Stream, variable: Standing, step: Step, piece: Piece) -> Layer:
+    """Return the values of a piece at a step, in memory that this thread uses again."""
+    keeps = None if stream.plan.mask is None else [stream.kept(scene, piece) for scene in step.scenes]
+    return Look(stream, step, piece, keeps).result(variable.numbers, variable.formula)
+
+
 def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece) -> NDArray[np.float32]:
     """Return the values of a piece (time, y, x), infinite where not valid."""
     stack = np.empty((len(steps), *piece.shape), dtype="float32")
 
     def fill(number: int) -> None:
-        keeps = None
-        if stream.plan.mask is not None:
-            keeps = [stream.kept(scene, piece) for scene in steps[number].scenes]
-        values = Look(stream, steps[number], piece, keeps).result(variable.numbers, variable.formula)
+        values = _values(stream, variable, steps[number], piece)
         if values is None:
             stack[number] = np.inf
         else:

@@ -67,6 +67,32 @@ def is_on_grid(stream: Stream, standing: Standing) -> bool:
     return _block_of(stream, standing, standing.numbers[0]) is not None
 
 
+def blocks_meet(stream: Stream, standing: Standing) -> bool:
+    """Whether the blocks of all dates lie at the same places, so that one cut fits them all.
+
+    Scenes of a radar have edges of their own, and so have neighbouring tiles. Behind HTTP, where looking would mean to wait
+    for every header, the answer is True.
+    """
+    number = standing.numbers[0]
+    how = standing.plan.bands[number].resampling
+    found = set()
+    for step in stream.steps:
+        for scene in step.scenes:
+            source = scene.sources[number]
+            file = None if stream.is_remote or source is None else stream.file(source, how)
+            if file is not None:
+                rows, cols = (side * file.factor for side in file.reader.info.block)
+                found.add((rows, cols, file.at[0] % rows, file.at[1] % cols))
+    return stream.is_remote or len(found) < 2
+
+
+def squares(standing: Standing) -> Iterator[Piece]:
+    """Yield the window in large squares, wherever blocks lie."""
+    for top in range(*standing.rows, _WIDEST):
+        for left in range(*standing.cols, _WIDEST):
+            yield Piece(top, left, min(_WIDEST, standing.rows[1] - top), min(_WIDEST, standing.cols[1] - left))
+
+
 def _edges(first: int, last: int, size: int, offset: int) -> tuple[int, ...]:
     """Cut on multiples of ``size`` of the file, whose pixel at the grid's origin is ``offset``."""
     begin = first + size - (first + offset) % size

@@ -25,16 +25,17 @@ from terrascope_nb.cube.decoding import blank, decoder_for
 from terrascope_nb.cube.formula import Scratch, program_for
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.look import Look
-from terrascope_nb.cube.pieces import cut
+from terrascope_nb.cube.pieces import blocks_meet, cut
 from terrascope_nb.cube.plan import Coding
 from terrascope_nb.cube.preview import preview
 from terrascope_nb.cube.ranks import comparisons, sort_columns
 from terrascope_nb.cube.reduce import composite
-from terrascope_nb.cube.stacks import group_times
+from terrascope_nb.cube.stacks import How, group_times, reduce_block
 from terrascope_nb.cube.standing import standing
 from terrascope_nb.cube.stream import Piece, Stream
 from terrascope_nb.cube.values import decode
 from terrascope_nb.errors import GridError, NothingFoundError, UnknownBandError
+from terrascope_nb.raster import blocks
 from terrascope_nb.settings import get_settings
 
 
@@ -194,6 +195,50 @@ def test_pieces_tile_the_window_on_the_files_blocks(cube):
     at = stream.file(stream.steps[0].scenes[0].sources[0], "nearest").at
     assert all((row + at[0]) % 256 == 0 for row in cuts.rows[1:-1])
     assert all((col + at[1]) % 256 == 0 for col in cuts.cols[1:-1])
+
+
+@pytest.fixture
+def radar(make_scene, rng, window_box):
+    """Four dates whose scenes begin at other places, so that no cut fits the blocks of all."""
+    found = []
+    for date, (right, down) in enumerate([(0, 0), (-70, -90), (-200, 30), (-131, -255)]):
+        values = rng.integers(0, 4000, (800, 900)).astype("int16")
+        values[rng.random(values.shape) < 0.3] = 32767
+        corner = 600000.0 + 10 * right, 5700000.0 - 10 * down
+        found.append(make_scene({"B04": values}, time=f"2024050{date + 1}T100000", corner=corner))
+    return load(found, ["B04"], area=window_box(20, 10, 600, 500))
+
+
+@pytest.mark.parametrize("how", ["mean", "sum", "min", "max", "first", "last", "count"])
+def test_dates_whose_blocks_do_not_meet_make_the_composite_of_the_lazy_values(radar, how):
+    variable = radar["B04"]
+    assert not blocks_meet(stream_of(radar)[1], standing(variable))
+    made = composite(variable, how, count=True)
+    wanted, number = reduce_block(variable.values, How.of(how))
+    np.testing.assert_array_equal(made.values, wanted)
+    np.testing.assert_array_equal(made["count"].values, number)
+
+
+def test_no_block_is_decoded_twice_where_blocks_of_the_dates_do_not_meet(radar, monkeypatch):
+    seen = []
+    plain = blocks.decode_part
+
+    def watched(header, band, spot, data, there, name, **more):
+        seen.append((name, spot.number))
+        return plain(header, band, spot, data, there, name, **more)
+
+    monkeypatch.setattr(blocks, "decode_part", watched)
+    composite(radar["B04"], "mean")
+    assert len(seen) == len(set(seen)) > 4 * 4
+
+
+def test_one_cut_fits_dates_of_one_tile(make_scene, rng, window_box):
+    scenes = [
+        make_scene({"B04": rng.integers(0, 9, (600, 600)).astype("int16")}, time=f"2024050{day}T100000")
+        for day in (1, 2)
+    ]
+    cube = load(scenes, ["B04"], area=window_box(20, 10, 300, 300))
+    assert blocks_meet(stream_of(cube)[1], standing(cube["B04"]))
 
 
 def test_work_ends_at_the_first_error_and_says_it():
