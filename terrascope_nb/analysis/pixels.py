@@ -205,7 +205,9 @@ def _rasterise(geometry: BaseGeometry, transform: Affine, window: _Window, *, al
 
 
 def _runs(mask: NDArray[Any], row0: int, column0: int) -> _Runs:
-    edges = np.diff(np.pad(mask.astype("int8"), ((0, 0), (1, 1))), axis=1)
+    framed = np.zeros((mask.shape[0], mask.shape[1] + 2), dtype="int8")
+    framed[:, 1:-1] = mask
+    edges = np.diff(framed, axis=1)
     row, start = np.nonzero(edges == 1)
     stop = np.nonzero(edges == -1)[1]
     return row + row0, start + column0, stop + column0
