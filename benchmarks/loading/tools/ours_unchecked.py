@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools import ours, ours_verbs
 from workloads import Case
 
 import terrascope_nb as ts
+from tools import ours, ours_verbs
 
 
 def prepare(case: Case) -> list[Any]:
