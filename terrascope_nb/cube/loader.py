@@ -13,6 +13,7 @@ import pystac
 import shapely
 import xarray as xr
 
+from terrascope_nb.catalogue import versions  # noqa: F401 - `without_twins` needs it, and the first call is not to wait
 from terrascope_nb.catalogue.access import trusted_roots
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
