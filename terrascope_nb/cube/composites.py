@@ -26,6 +26,8 @@ _HEADERS = 256
 """Dates whose headers are asked for at once, when the files lie behind HTTP."""
 _AHEAD = 4
 """Dates of a piece that are fetched at once, when the files lie behind HTTP."""
+_SIDE_BY_SIDE = 2**25
+"""Bytes of the dates of a piece that are read at a time, where that is no less than a date for each core."""
 _RANKED = 64
 """Rows that are ranked at once."""
 
@@ -152,12 +154,13 @@ def _run_side_by_side(
     *,
     count: bool,
 ) -> None:
-    """Reduce files whose blocks lie at different places: in large pieces, as many dates at a time as there are cores."""
+    """Reduce files whose blocks lie at different places: in large pieces, some dates at a time on all cores."""
     first = next(iter(variables.values()))
     for piece in squares(first):
         at = np.s_[piece.top - first.rows[0] :, piece.left - first.cols[0] :]
         for name, variable in variables.items():
-            rooms = np.empty((min(cores(), len(stream.steps)), *piece.shape), dtype="float32")
+            at_once = max(cores(), _SIDE_BY_SIDE // (4 * piece.rows * piece.cols))
+            rooms = np.empty((min(at_once, max(map(len, groups))), *piece.shape), dtype="float32")
             for number, group in enumerate(groups):
                 layers = _side_by_side(stream, variable, [stream.steps[step] for step in group], piece, rooms)
                 made = reduce_layers(layers, len(group), piece.shape, how, stream.scratch, count=count)

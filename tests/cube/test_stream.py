@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from terrascope_nb.analysis.indices import Formula, spectral_index
-from terrascope_nb.cube import crew
+from terrascope_nb.cube import composites, crew
 from terrascope_nb.cube.blocks import fuse_step
 from terrascope_nb.cube.compute import explain
 from terrascope_nb.cube.decoding import blank, decoder_for
@@ -210,7 +210,9 @@ def radar(make_scene, rng, window_box):
 
 
 @pytest.mark.parametrize("how", ["mean", "sum", "min", "max", "first", "last", "count"])
-def test_dates_whose_blocks_do_not_meet_make_the_composite_of_the_lazy_values(radar, how):
+@pytest.mark.parametrize("at_once", [0, 2**25])
+def test_dates_whose_blocks_do_not_meet_make_the_composite_of_the_lazy_values(radar, how, at_once, monkeypatch):
+    monkeypatch.setattr(composites, "_SIDE_BY_SIDE", at_once)  # 0: as many dates as there are cores
     variable = radar["B04"]
     assert not blocks_meet(stream_of(radar)[1], standing(variable))
     made = composite(variable, how, count=True)
