@@ -263,7 +263,7 @@ def test_without_our_extension_the_front_end_gets_overlays_with_pictures():
     layer = shown.add(Halves(), vmin=0, vmax=1)
     shown._repr_mimebundle_()
     assert sent_layers(shown) == [one.stand_in.model_id for one in shown.layers]
-    assert {type(one.stand_in) for one in shown.layers} == {ipyleaflet.ImageOverlay}
+    assert {one.stand_in.get_state()["_model_name"] for one in shown.layers} == {"LeafletImageOverlayModel"}
     overlay = picture_of(layer.stand_in.url)
     (south, west), (north, east) = layer.stand_in.bounds
     row = overlay.height // 2
@@ -462,3 +462,42 @@ def test_every_view_has_a_picture(center, zoom):
     data = shown._repr_mimebundle_()
     assert Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).size == (900, 500)
     assert not shown.notes
+
+
+# -- names ---------------------------------------------------------------------------------------------------------------
+
+HOSTILE = '<img src=x onerror="alert(1)"> & &lt;b&gt; S2_A<1>'
+
+
+def named_layers():
+    shown = Map()
+    raster = shown.add(Halves(), name=HOSTILE, vmin=0, vmax=1)
+    outline = shown.add(area((4.2, 50.2, 4.8, 50.8)), name=HOSTILE)
+    own = Halves()
+    own.name = HOSTILE
+    from_source = shown.add(own, vmin=0, vmax=1)
+    ground = BasemapLayer(name=HOSTILE)
+    online = OnlineBasemap("OpenStreetMap.Mapnik")
+    online.name = HOSTILE
+    stand_ins = [one.stand_in for one in (raster, from_source, ground)]
+    return [raster, outline, from_source, ground, online, *stand_ins]
+
+
+def test_a_name_reaches_the_page_without_markup_and_python_as_it_was_given():
+    for layer in named_layers():
+        sent = layer.get_state()["name"]
+        assert not set("<>") & set(sent), type(layer)
+        assert "&lt;" not in sent
+        assert "S2_A‹1›" in sent
+        assert layer.name == HOSTILE
+
+
+def test_a_new_name_is_sent_without_markup_too(monkeypatch):
+    layer = RasterLayer(Halves(), vmin=0, vmax=1)
+    sent = []
+    monkeypatch.setattr(layer, "_send", lambda message, **_: sent.append(message))
+    monkeypatch.setattr(layer.stand_in, "_send", lambda message, **_: sent.append(message))
+    layer.name = HOSTILE
+    names = [message["state"]["name"] for message in sent if "name" in message.get("state", {})]
+    assert len(names) == 2
+    assert not set("<>") & set("".join(names))

@@ -12,6 +12,7 @@ from traitlets import CFloat, CInt, Dict, List, Unicode, observe
 
 from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds, TileAddress
 from terrascope_nb.widgets.live_map.handshake import MODULE
+from terrascope_nb.widgets.live_map.layer_names import NamedOverlay, layer_name
 from terrascope_nb.widgets.live_map.tile_channel import TileChannel
 from terrascope_nb.words import say
 
@@ -34,6 +35,7 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
     _view_module_version = Unicode("*").tag(sync=True)
     _view_name = Unicode("TerrascopeTilesView").tag(sync=True)
 
+    name = layer_name()
     url = Unicode("").tag(sync=True)
     revision = CInt(0, help="Raised when all tiles have to be painted again.").tag(sync=True)
     order = CInt(1, help="Height in the pile of tile layers.").tag(sync=True)
@@ -66,7 +68,7 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
     def stand_in(self) -> ipyleaflet.ImageOverlay:
         """An image overlay that any ipyleaflet can show; `keep_still` gives it its picture."""
         if self._stand_in is None:
-            self._stand_in = ipyleaflet.ImageOverlay(
+            self._stand_in = NamedOverlay(
                 url=_EMPTY, name=self.name, opacity=self.opacity, visible=self.visible, pane="tilePane",
                 attribution=self.attribution or "", base=self.base,
             )  # fmt: skip

@@ -19,6 +19,7 @@ from terrascope_nb.extent.aoi import area as area_of
 from terrascope_nb.raster.tiling import Bounds
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
+from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
 from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer
@@ -181,7 +182,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         if isinstance(what, (ipyleaflet.Layer, ipyleaflet.Control)) or hasattr(what, "as_leaflet_layer"):
             return super().add(what, index)
         if isinstance(what, Aoi):
-            outline = ipyleaflet.GeoJSON(data=what.to_geojson(), name=name or what.name or say("Area"), style=_OUTLINE)
+            outline = NamedGeoJSON(data=what.to_geojson(), name=name or what.name or say("Area"), style=_OUTLINE)
             super().add(outline, index)
             return outline
         source = what if _is_source(what) else _source_of(what, bands, name)

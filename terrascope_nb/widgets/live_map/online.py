@@ -11,6 +11,7 @@ from traitlets import Unicode
 
 from terrascope_nb.errors import CubeError, near_misses
 from terrascope_nb.widgets.live_map.handshake import MODULE
+from terrascope_nb.widgets.live_map.layer_names import NamedTiles
 
 __all__ = ["OnlineBasemap", "online_names"]
 
@@ -18,7 +19,7 @@ _ENOUGH = 3
 """So many failed tiles, and more than came, mean that a basemap does not load."""
 
 
-class OnlineBasemap(ipyleaflet.TileLayer):  # type: ignore[misc]
+class OnlineBasemap(NamedTiles):
     """A basemap from the network. The browser asks its server for tiles.
 
     Parameters
@@ -54,7 +55,7 @@ class OnlineBasemap(ipyleaflet.TileLayer):  # type: ignore[misc]
     def stand_in(self) -> ipyleaflet.TileLayer:
         """The same as an ordinary layer, for where our extension is not there."""
         if self._stand_in is None:
-            self._stand_in = ipyleaflet.TileLayer(**self._choices)
+            self._stand_in = NamedTiles(**self._choices)
         return self._stand_in
 
     def _on_message(self, _widget: Any, content: Mapping[str, Any], _buffers: Any) -> None:
