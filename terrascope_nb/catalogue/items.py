@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -151,13 +152,13 @@ class Items(Sequence[pystac.Item]):
         holds = condition if callable(condition) else cql2_filter(condition)
         return self._some(item for item in self._items if holds(item))
 
-    def without(self, *what: str | date) -> Items:
+    def without(self, *what: str | date | Iterable[str | date]) -> Items:
         """Return the items but for some days or single items, which are listed in ``dropped``.
 
         Parameters
         ----------
-        *what : str or date
-            UTC days (``"2018-06-15"``) and item ids.
+        *what : str or date, or lists of these
+            UTC days (``"2018-06-15"``, also ``"2018-6-15"``) and item ids.
 
         Warns
         -----
@@ -171,22 +172,45 @@ class Items(Sequence[pystac.Item]):
         >>> len(Items([pystac.Item("a", None, None, when, {})]).without("2025-05-16"))
         0
         """
-        asked = {one.isoformat()[:10] if isinstance(one, date) else str(one) for one in what}
-        gone: dict[str, str] = {}
-        for item in self._items:
-            moment = facts.time_of(item)
-            day = "" if moment is None else moment.date().isoformat()
-            if item.id in asked or day in asked:
-                gone[item.id] = day if day in asked else item.id
-        if unknown := sorted(asked - set(gone.values()) - set(gone)):
+        gone, unknown = self.meant(*what)
+        if unknown:
             warnings.warn(
-                f"{', '.join(unknown)} is to be left out, but no item of these {len(self)} has that day or id.",
+                f"{', '.join(unknown)} is to be left out, but no item of these {len(self)} has that day or id. "
+                "Days are written as 2018-06-15.",
                 TerrascopeWarning,
                 stacklevel=2,
             )
         part = self._some(item for item in self._items if item.id not in gone)
         part.dropped = (*part.dropped, *(Dropped(item_id, "", "left out by hand") for item_id in gone))
         return part
+
+    def meant(self, *what: str | date | Iterable[str | date]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the ids of the items that some days and ids mean, in order, and the names that mean none.
+
+        Parameters
+        ----------
+        *what : str or date, or lists of these
+            As `without`.
+
+        Examples
+        --------
+        >>> import datetime
+        >>> when = datetime.datetime(2025, 5, 6, 10, 46, 51, tzinfo=datetime.UTC)
+        >>> Items([pystac.Item("a", None, None, when, {})]).meant("2025-5-6", "b")
+        (('a',), ('b',))
+        """
+        asked = list(_names(what))
+        days = {name: _day(name) for name in asked}
+        wanted, hit = {*asked, *(day for day in days.values() if day)}, set()
+        meant: list[str] = []
+        for item in self._items:
+            moment = facts.time_of(item)
+            day = "" if moment is None else moment.date().isoformat()
+            if found := {item.id, day} & wanted:
+                meant.append(item.id)
+                hit |= found
+        unknown = dict.fromkeys(name for name in asked if name not in hit and days[name] not in hit)
+        return tuple(meant), tuple(unknown)
 
     def by_day(self) -> dict[date, Items]:
         """Return the items of each UTC day, days in order; ``items.by_day()[day].coverage`` is that of all together."""
@@ -322,6 +346,32 @@ def open_items(path: str | Path) -> Items:
     from terrascope_nb.catalogue.items_file import read_items  # pyarrow only when somebody opens
 
     return read_items(Path(path))
+
+
+_DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:T.*)?", re.ASCII)
+
+
+def _names(what: Iterable[Any]) -> Iterator[str]:
+    for one in what:
+        if isinstance(one, datetime):
+            yield (one if one.tzinfo is None else one.astimezone(UTC)).date().isoformat()
+        elif isinstance(one, date):
+            yield one.isoformat()
+        elif isinstance(one, Iterable) and not isinstance(one, str):
+            yield from _names(one)
+        else:
+            yield str(one)
+
+
+def _day(name: str) -> str:
+    """Return a day in the usual spelling; empty when the text is none."""
+    read = _DAY.fullmatch(name.strip())
+    if read is None:
+        return ""
+    try:
+        return date(*(int(part) for part in read.groups())).isoformat()
+    except ValueError:
+        return ""  # no such day, and so no item of it
 
 
 def _or_nan(value: float | None) -> float:

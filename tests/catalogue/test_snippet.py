@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from terrascope_nb.catalogue.offline import sample_archive
@@ -19,9 +19,10 @@ from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.snippet import Selection, area_code, literal, read_cell, write_cell
 from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import CellError, TerrascopeWarning
-from terrascope_nb.extent.aoi import Aoi
+from terrascope_nb.extent.aoi import Aoi, Feature
 from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.extent.period import period as make_period
+from terrascope_nb.widgets.pickers.area_drawing import Ids, joined, without
 
 BOX = (3.021, 50.813, 3.027, 50.818)
 
@@ -214,6 +215,18 @@ def test_without_says_what_it_does_not_know():
         assert len(found.without()) == len(found)
 
 
+def test_without_reads_days_as_people_write_them_and_lists_of_them():
+    found = search("s2-ndvi", BOX, "2018-06", source="sample")
+    first, second = sorted({item.datetime.date() for item in found})[:2]
+    loose = f"{first.year}-{first.month}-{first.day}"
+    assert loose != str(first)
+    kept = found.without(loose, [f"{second:%Y/%m/%d}"])
+    assert [item.id for item in kept] == [item.id for item in found.without(first, second)]
+    assert len(kept) < len(found)
+    with pytest.warns(TerrascopeWarning, match="2018-02-30.*2018-06-15"):
+        assert len(found.without("2018-02-30")) == len(found)
+
+
 def read_back(code: str) -> tuple[list[object], dict[str, object]]:
     call = ast.parse(code).body[0].value
     return [ast.literal_eval(one) for one in call.args], {one.arg: ast.literal_eval(one.value) for one in call.keywords}
@@ -228,6 +241,48 @@ def _many(folder: Path) -> Path:
     path = folder / "fields.geojson"
     path.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
     return path
+
+
+def test_a_box_drawn_second_is_still_written_as_its_numbers() -> None:
+    box = Aoi((Feature("2", shapely.box(3.01, 50.81, 3.03, 50.83)),), "EPSG:4326", "bbox", "drawn area")
+    assert area_code(box) == 'ts.area((3.01, 50.81, 3.03, 50.83), name="drawn area")'
+
+
+def test_several_boxes_and_tiles_are_written_by_numbers_and_names() -> None:
+    boxes = make_area([(3.0, 50.8, 3.02, 50.82), (3.01, 50.81, 3.03, 50.83)])
+    assert area_code(boxes) == "ts.area([(3.0, 50.8, 3.02, 50.82), (3.01, 50.81, 3.03, 50.83)])"
+    assert area_code(make_area(["31UDS", "31UES"])) == 'ts.area(["31UDS", "31UES"])'
+
+
+_BOXES = st.builds(lambda w, s, x, y: (w, s, w + x, s + y), st.floats(-179.9, 179.0), st.floats(-79, 79),
+                   st.floats(0.001, 0.9), st.floats(0.001, 0.9))  # fmt: skip
+_ADDED = st.one_of(
+    _BOXES,
+    _BOXES.map(lambda box: (179.5, box[1], -179.5, box[3])),
+    _BOXES.map(lambda box: shapely.Point(box[:2]).buffer(box[2] - box[0], quad_segs=2)),
+    _BOXES.map(lambda box: shapely.Point(box[:2])),
+    st.sampled_from(["31UDS", "31UES", "32ULB", "01UBT", "Assenede", "43002"]),
+    st.sampled_from([31370, 32631]).map(lambda crs: make_area(shapely.box(5e5, 2e5, 5.1e5, 2.1e5)
+                    if crs == 31370 else shapely.box(5e5, 5.6e6, 5.1e5, 5.61e6), crs=crs)),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(_ADDED, min_size=1, max_size=4), st.sets(st.integers(0, 3), max_size=3))
+def test_every_area_a_picker_can_hold_is_written_and_read_back(added, gone):
+    ids, area = Ids(), None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TerrascopeWarning)
+        for one in added:
+            area = joined(area, make_area(one), ids)
+            ids.note(area)
+        left = without(area, [area.features[number].id for number in gone if number < len(area)])
+        area = left or area
+        again = run(f"import terrascope_nb as ts\narea = {area_code(area)}")["area"]
+    assert (again.kind, again.crs, len(again), again.name) == (area.kind, area.crs, len(area), area.name)
+    assert all(mine.geometry.equals_exact(yours.geometry, 0.0) for mine, yours in zip(again, area, strict=True))
+    if len(area) > 1:
+        assert [one.id for one in again] == [one.id for one in area]
 
 
 def test_long_outlines_are_named_by_their_file(tmp_path: Path) -> None:
