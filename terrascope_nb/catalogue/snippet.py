@@ -98,7 +98,8 @@ def area_code(area: Aoi) -> str:
     """Return the plainest Python expression that makes exactly this area again.
 
     A place or tile by its name, a box by its numbers, one outline as WKT, several as GeoJSON. Too long to read, it is
-    named by the file it came from while that holds the same outlines and ids, or by its saved name.
+    named by the file it came from while that holds the same outlines and ids, or by its saved name. The number that
+    a single box got while it was drawn is not kept.
 
     Raises
     ------
@@ -131,6 +132,11 @@ def _ways(area: Aoi) -> list[tuple[Any, dict[str, Any]]]:
             ways.append((tuple(float(edge) for edge in first.geometry.bounds), system | _unless(named, "bbox")))
             ways.append((tuple(area.bbox), _unless(named, "bbox")))
         ways.append((shapely.to_wkt(first.geometry, rounding_precision=-1), system | named))
+    elif area.kind == "tile":
+        tiles = [one.id for one in area.features]
+        ways.append((tiles, _unless(named, ", ".join(tiles)[:80])))
+    elif area.kind == "bbox" and not system:
+        ways.append(([tuple(map(float, one.geometry.bounds)) for one in area.features], _unless(named, "bbox")))
     features = [
         {
             "type": "Feature",
@@ -140,7 +146,11 @@ def _ways(area: Aoi) -> list[tuple[Any, dict[str, Any]]]:
         }
         for one in area.features
     ]
-    ways.append(({"type": "FeatureCollection", "features": features}, system | named))
+    whole = {"type": "FeatureCollection", "features": features}
+    ways.append((whole, system | named))
+    ways.append(
+        ({"type": "FeatureCollection", "terrascope_nb": {"kind": area.kind}, "features": features}, system | named)
+    )
     length = len(literal(features))
     if area.name and length > _LONG:
         ways.insert(0, (area.name, {}))
@@ -174,11 +184,13 @@ def _same(one: Aoi, other: Aoi) -> bool:
         one.kind == other.kind
         and one.crs == other.crs
         and len(one) == len(other)
-        and all(
-            mine.id == yours.id and mine.geometry.equals_exact(yours.geometry, 0.0)
-            for mine, yours in zip(one.features, other.features, strict=True)
-        )
+        and all(mine.geometry.equals_exact(yours.geometry, 0.0) for mine, yours in zip(one, other, strict=True))
+        and (_is_drawn_box(other) or [mine.id for mine in one] == [yours.id for yours in other])
     )
+
+
+def _is_drawn_box(area: Aoi) -> bool:
+    return area.kind == "bbox" and len(area) == 1 and area.features[0].id.isdecimal()
 
 
 def literal(value: Any) -> str:

@@ -290,8 +290,6 @@ def _from_saved(data: Mapping[str, Any], name: str) -> Draft:
     draft = from_geojson(data, f"the saved area {name!r}")
     ours = data.get("terrascope_nb")
     if isinstance(ours, Mapping):
-        kind = ours.get("kind")
-        draft.kind = kind if kind in ("bbox", "tile") else None
         draft.notes = [str(note) for note in ours.get("notes", ())]
     return draft
 

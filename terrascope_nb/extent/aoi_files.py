@@ -7,7 +7,7 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import shapely
@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import AreaError, near_misses
 from terrascope_nb.extent.draft import Draft
-from terrascope_nb.extent.features import crs_text, plain
+from terrascope_nb.extent.features import Kind, crs_text, plain
 from terrascope_nb.extent.file_kinds import check_kind, unpack_member, without_schema
 
 __all__ = ["SUFFIXES", "from_file", "from_geojson"]
@@ -34,6 +34,8 @@ _GEOMETRIES = {
 
 def from_geojson(data: Mapping[str, Any], source: str) -> Draft:
     """Return the draft of a GeoJSON object of any type; its outdated ``crs`` member is followed.
+
+    A member ``"terrascope_nb": {"kind": "bbox"}`` says that the shapes are a frame, as saved areas and written cells do.
 
     Raises
     ------
@@ -62,8 +64,15 @@ def from_geojson(data: Mapping[str, Any], source: str) -> Draft:
         ids=[one.get("id") for one in features],
         crs=_named_crs(data.get("crs"), source),
         lonlat=True,
+        kind=_named_kind(data.get("terrascope_nb")),
         name=str(data.get("name") or ""),
     )
+
+
+def _named_kind(ours: object) -> Kind | None:
+    """Return the kind our own member says: GeoJSON has no word for a frame."""
+    told = ours.get("kind") if isinstance(ours, Mapping) else None
+    return next((kind for kind in get_args(Kind) if kind == told), None)
 
 
 def _geometry(data: Any, source: str) -> BaseGeometry | None:

@@ -247,18 +247,21 @@ def _on_the_globe(draft: Draft, shapes: np.ndarray) -> np.ndarray:
         )
     if x0 >= -180 and x1 <= 180 and x1 - x0 <= 180:
         return shapes
-    moved = crossed = 0
+    moved = crossed = chosen = 0
     for i, shape in enumerate(shapes):
         west, _, east, _ = shape.bounds
         shapes[i], did_cross = lonlat.uncrossed(lonlat.unwrapped(shape)[0])
         moved, crossed = moved + (east <= -180 or west >= 180), crossed + did_cross
+        # Numbers beyond 180 say themselves which way round; a jump from 179 to -179 has to be read one way.
+        chosen += did_cross and west >= -180 and east <= 180
     if moved:
         x2, _, x3, _ = _bounds(shapes)
         draft.said.append(
             f"longitudes {x0:g} to {x1:g} of {draft.source} run round the world; moved to {x2:g} to {x3:g}"
         )
     if crossed:
-        draft.said.append(f"{draft.source} crosses longitude 180 (read as the shorter way round) and was cut there")
+        way = " (read as the shorter way round)" if chosen else ""
+        draft.said.append(f"{draft.source} crosses longitude 180{way} and was cut there")
     return shapes
 
 

@@ -417,3 +417,12 @@ def test_a_warning_points_at_the_line_of_the_user() -> None:
     with pytest.warns(TerrascopeWarning) as caught:
         area((51, 4, 51.2, 4.3))
     assert caught[0].filename == __file__
+
+
+def test_a_bbox_wider_than_half_the_world_is_not_called_the_shorter_way() -> None:
+    with pytest.warns(TerrascopeWarning, match="crosses longitude 180 and was cut there"):
+        wide = area((-200.0, 0.0, 0.0, 1.0))
+    assert wide.bbox == (160.0, 0.0, 0.0, 1.0)
+    jumping = shapely.Polygon([(179, 0), (-179, 0), (-179, 1), (179, 1)])
+    with pytest.warns(TerrascopeWarning, match="read as the shorter way round"):
+        area(jumping)

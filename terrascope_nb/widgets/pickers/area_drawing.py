@@ -187,7 +187,7 @@ def without(before: Aoi, gone: Collection[str]) -> Aoi | None:
 def replaced(before: Aoi, feature_id: str, by: Aoi) -> Aoi:
     """Return an area in which one feature has another shape and the same id."""
     there = _in_degrees(before)
-    shape = by.geometry
+    shape = _checked(by.geometry)  # polygons together with points have no outline of their own
     features = tuple(replace(f, geometry=shape) if f.id == feature_id else f for f in there)
     return Aoi(features, LONLAT, before.kind if before.kind == by.kind else "polygon", before.name, before.notes)
 
