@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def _indices(known: Sequence[np.datetime64], wanted: Any, name: str) -> tuple[in
     if isinstance(wanted, Period):
         found = [index for index in order if wanted.contains(_moment(known[index]))]
     else:
-        asked: list[Any] = [wanted] if isinstance(wanted, (str, int, np.integer, np.datetime64)) else list(wanted)
+        asked: list[Any] = list(wanted) if isinstance(wanted, Iterable) and not isinstance(wanted, str) else [wanted]
         found = []
         for one in asked:
             if isinstance(one, (int, np.integer)):
@@ -131,7 +131,7 @@ def _indices(known: Sequence[np.datetime64], wanted: Any, name: str) -> tuple[in
                     )
                 found.append(int(one) % len(known))
             else:
-                day = np.datetime64(one, "D")
+                day = _day_of(one)
                 same = [index for index in order if known[index].astype("datetime64[D]") == day]
                 if not same:
                     raise CubeError(f"times={one!r} was asked for; {name} has no acquisition on that day.")
@@ -140,6 +140,17 @@ def _indices(known: Sequence[np.datetime64], wanted: Any, name: str) -> tuple[in
         first, last = (str(np.datetime_as_string(known[index], unit="D")) for index in (order[0], order[-1]))
         raise CubeError(f"no date of {name} is among those asked for; it has {len(known)}, from {first} to {last}.")
     return tuple(dict.fromkeys(found))
+
+
+def _day_of(asked: Any) -> np.datetime64:
+    try:
+        return np.datetime64(asked, "D")
+    except (ValueError, TypeError) as error:
+        raise CubeError(
+            f"times={asked!r:.80} was asked for, which is no date. Give dates like '2018-07-05', numbers of times, or a "
+            "period: ts.period('2018-07').",
+            times=asked,
+        ) from error
 
 
 def _moment(time: np.datetime64) -> Any:

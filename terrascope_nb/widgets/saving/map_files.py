@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from terrascope_nb.maps.sheet_files import page_of, pdf_of, png_of
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.saving.lapse import moving_sheet, save_lapse
 from terrascope_nb.widgets.saving.map_sheet import chosen_layer, map_link, moving_number, sheet_of
-from terrascope_nb.widgets.saving.whole_files import checked_path, exists_error, whole_file
+from terrascope_nb.widgets.saving.own_files import check_not_read, companion_error, digest, is_ours, written_note
+from terrascope_nb.widgets.saving.whole_files import checked_path, exists_error, unwritten_error, whole_file
 
 if TYPE_CHECKING:
     from terrascope_nb.widgets.live_map.map import Map
@@ -36,7 +38,8 @@ def save_map(
 ) -> list[Path]:
     """Write what a map shows; the suffix says as what.
 
-    Each file is written under a temporary name beside its own and moved when it is whole.
+    Each file is written under a temporary name beside its own and moved when it is whole. A file that the map is drawn
+    from is never written over, and beside a ``.vrt`` only what an earlier save of it wrote.
 
     Parameters
     ----------
@@ -66,7 +69,8 @@ def save_map(
     Raises
     ------
     ExportError
-        Another suffix, a folder that is not there, a file that is (``overwrite=False``), a disk that is full.
+        Another suffix, a folder that is not there, a file that is (``overwrite=False``) or that the map reads, a file
+        beside a ``.vrt`` that is not its own, a disk that is full.
     CubeError
         No layer is fit for it.
     MissingExtraError
@@ -75,6 +79,7 @@ def save_map(
         A layer could not be read.
     """
     target = checked_path(path)
+    check_not_read(shown, target)
     match target.suffix.lower():
         case ".tif" | ".tiff":
             return _save_values(shown, target, chosen_layer(shown, layer), overwrite=overwrite)
@@ -101,22 +106,34 @@ def _view_of(shown: Map, layer: RasterLayer) -> Any:
 
 
 def _save_for_qgis(shown: Map, target: Path, layer: RasterLayer, *, overwrite: bool) -> list[Path]:
-    values, style = target.with_suffix(".tif"), target.with_suffix(".qml")
-    taken = [path.name for path in (values, style, target) if path.exists()]
+    beside = [target.with_suffix(".tif"), target.with_suffix(".qml")]
+    taken = [path for path in (*beside, target) if path.exists()]
     if taken and not overwrite:
-        raise exists_error(target.with_name(taken[0]))
+        raise exists_error(taken[0])
+    for path in beside:
+        check_not_read(shown, path)
+        if path.exists() and not is_ours(path, target):
+            raise companion_error(path, target)
     view = _view_of(shown, layer)
-    export(view, values, overwrite=True)
     facts = {"TIFFTAG_COPYRIGHT": layer.source.attribution, "layer": layer.name}
     if layer.time is not None:
         facts["TIFFTAG_DATETIME"] = str(np.datetime_as_string(layer.time, unit="s")).replace("T", " ").replace("-", ":")
-    with whole_file(style, overwrite=True) as temporary:
-        temporary.write_text(qml_of(layer.look), encoding="utf-8")
-    with whole_file(target, overwrite=True) as temporary:
-        text = vrt_of(values, target, look=layer.look, names=layer.source.layer_names, units=_gdal_unit(layer.source.units),
-                      metadata={key: text for key, text in facts.items() if text})  # fmt: skip
-        temporary.write_text(text, encoding="utf-8")
-    return [target, values, style]
+    try:
+        # All three are made in a folder of their own and moved together: what fails leaves the old ones as they were.
+        with tempfile.TemporaryDirectory(prefix=f".{target.stem}-", dir=target.parent) as folder:
+            values, style, virtual = (Path(folder) / path.name for path in (*beside, target))
+            export(view, values)
+            style.write_text(qml_of(layer.look), encoding="utf-8")
+            facts |= written_note({path.name: digest(path) for path in (values, style)})
+            text = vrt_of(values, virtual, look=layer.look, names=layer.source.layer_names,
+                          units=_gdal_unit(layer.source.units),
+                          metadata={key: text for key, text in facts.items() if text})  # fmt: skip
+            virtual.write_text(text, encoding="utf-8")
+            for made in (values, style, virtual):
+                made.replace(target.with_name(made.name))
+    except OSError as error:
+        raise unwritten_error(target, error) from error
+    return [target, *beside]
 
 
 def _gdal_unit(units: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from terrascope_nb.errors import ExportError
 
-__all__ = ["KINDS", "checked_path", "exists_error", "whole_file"]
+__all__ = ["KINDS", "checked_path", "exists_error", "unwritten_error", "whole_file"]
 
 KINDS = (".png", ".pdf", ".html", ".tif", ".vrt", ".gif", ".mp4")
 """Suffixes that a map is written as."""
@@ -50,16 +50,23 @@ def whole_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
         yield temporary
         temporary.replace(target)
     except OSError as error:
-        if type(error).__module__.startswith("terrascope_nb"):  # what could not be read says so itself
+        if (why := unwritten_error(target, error)) is error:
             raise
-        raise ExportError(
-            f"{target} could not be written: {error}. Nothing was left under that name. "
-            "Check the free space and your write rights there.",
-            path=target,
-        ) from error
+        raise why from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def unwritten_error(target: Path, error: OSError) -> Exception:
+    """Return the error that a file could not be written; what could not be read says so itself."""
+    if type(error).__module__.startswith("terrascope_nb"):
+        return error
+    return ExportError(
+        f"{target} could not be written: {error}. Nothing was left under that name. "
+        "Check the free space and your write rights there.",
+        path=target,
+    )
 
 
 def exists_error(target: Path) -> ExportError:
