@@ -33,6 +33,9 @@ def combinations() -> Mapping[str, tuple[str, str, str]]:
 class BandChooser(Tool):
     """Draw other bands of the cube a layer was made from; the layer keeps its place, date and opacity.
 
+    Another layer takes its place: it is called after its bands, unless the layer got a name from a person. Tools that
+    are asked for the layer before work on the one that took its place.
+
     Parameters
     ----------
     shown : Map
@@ -93,7 +96,10 @@ class BandChooser(Tool):
         """Draw other bands; what cannot be is said in the tool's line."""
 
         def act() -> None:
-            self.bands = self._known(bands)
+            wanted = self._known(bands)
+            if wanted == self.bands and layer_of(self.map, self.layer) is not self.layer:
+                self._draw()  # another tool drew other bands meanwhile
+            self.bands = wanted
 
         attempt(act, self.message)
 
@@ -126,14 +132,16 @@ class BandChooser(Tool):
 
     def _draw(self) -> None:
         assert isinstance(self.cube, xr.Dataset)
-        old = self.layer
+        old = layer_of(self.map, self.layer)
         at = self.map.layers.index(old)
         single = len(self.bands) == 1
         made: RasterLayer = self.map.add(
-            self.cube[self.bands[0]] if single else self.cube, at, bands=None if single else self.bands, name=old.name,
+            self.cube[self.bands[0]] if single else self.cube, at, bands=None if single else self.bands,
+            name=old.name if old.named else None,
             opacity=old.opacity, visible=old.visible, time=old.time_index if old.times else None,
         )  # fmt: skip
         made.made_of = self.cube
+        old.replaced_by = made
         self.map.remove(old)
         old.close()
         self.layer = made

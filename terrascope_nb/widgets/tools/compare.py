@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 import traitlets
@@ -20,8 +21,15 @@ if TYPE_CHECKING:
     from terrascope_nb.widgets.live_map.map import Map
 
 
+_comparing: WeakKeyDictionary[Any, Compare] = WeakKeyDictionary()
+"""Map -> the comparison that is on it."""
+_WAYS = ("swipe", "fade")
+
+
 class Compare(Tool):
-    """Compare two dates of a layer, or two layers.
+    """Compare two dates of a layer, or two layers; a map has one comparison, the next takes its place.
+
+    Closed, it leaves the layers as they were before: date, opacity and colours.
 
     Parameters
     ----------
@@ -51,10 +59,11 @@ class Compare(Tool):
     Raises
     ------
     CubeError
-        One layer that has a single date is compared with itself.
+        One layer that has a single date is compared with itself; dates that are no pair; a share that is none; a way
+        that is not offered.
     """
 
-    way = traitlets.Enum(("swipe", "fade"), "swipe")
+    way = traitlets.Enum(_WAYS, "swipe")
     share = traitlets.Float(0.5)
 
     def __init__(
@@ -67,13 +76,21 @@ class Compare(Tool):
         way: str = "swipe",
         share: float = 0.5,
     ) -> None:
+        _check(dates, way, share)
         self.left = layer_of(shown, left)
         self._made = right is None
-        self.right = _twin_of(self.left) if right is None else layer_of(shown, right)
-        if self.right is self.left:
+        other = self.left if right is None else layer_of(shown, right)
+        if not self._made and other is self.left:
             raise CubeError(
                 f"{self.left.name} is on both sides; name another layer for the right side, or say dates=…."
             )
+        for layer, date in zip((self.left, other), dates or (), strict=False):
+            time_index_of(layer.source, date)
+        last = _comparing.get(shown)
+        if last is not None:
+            last.close()
+        self.right = _twin_of(self.left) if self._made else other
+        self._were = [(one, one.time_index, one.look) for one in (self.left, self.right)]
         self.one_stretch = _comparable(self.left, self.right)
         self._control: SwipeControl | None = None
         self._before = self.right.opacity
@@ -100,6 +117,7 @@ class Compare(Tool):
         self._apply()
         self.follow(front_end(), self._apply, ["present"])
         self.when_closed(self._leave)
+        _comparing[shown] = self
 
     def code(self) -> str:
         """Return the call that compares so again."""
@@ -139,10 +157,7 @@ class Compare(Tool):
 
     def _share_look(self, _: Any = None) -> None:
         if self.one_stretch and self.right.look != self.left.look:
-            look = self.left.look
-            self.right.painter.set_look(look)
-            self.right.set_trait("cmap", self.left.cmap)
-            self.right.repaint()
+            self.right.show_look(self.left.look)
 
     def _on_layer(self, _: Any) -> None:
         self.message.news([self.describe()])
@@ -186,10 +201,27 @@ class Compare(Tool):
 
     def _leave(self) -> None:
         self._drop_control()
+        if _comparing.get(self.map) is self:
+            del _comparing[self.map]
         self.right.opacity = self._before
-        if self._made and self.right in self.map.layers:
-            self.map.remove(self.right)
+        for layer, time_index, _ in self._were:
+            layer.time_index = time_index
+        if self._made:
+            if self.right in self.map.layers:
+                self.map.remove(self.right)
             self.right.close()
+        elif self.one_stretch and self.right.look != self._were[1][2]:
+            self.right.show_look(self._were[1][2])
+
+
+def _check(dates: Any, way: str, share: Any) -> None:
+    """Refuse what cannot be compared so."""
+    if dates is not None and (isinstance(dates, str) or not hasattr(dates, "__len__") or len(dates) != 2):
+        raise CubeError(f"dates={dates!r} is asked for; give two, for left and right, such as dates=(0, -1).")
+    if way not in _WAYS:
+        raise CubeError(f'way={way!r} is asked for; there are "swipe" and "fade".')
+    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise CubeError(f"share={share!r} is asked for; give how much of the left one is seen, from 0 to 1.")
 
 
 def _twin_of(layer: RasterLayer) -> RasterLayer:
@@ -201,6 +233,7 @@ def _twin_of(layer: RasterLayer) -> RasterLayer:
     twin = RasterLayer(layer.source, opacity=layer.opacity, name=say("{layer}, right", layer=layer.name), **fixed)
     twin.painter.set_look(look)
     twin.made_of = layer.made_of
+    twin.is_twin = True
     return twin
 
 

@@ -50,6 +50,10 @@ class TimeSlider(Tool):
     def __init__(self, shown: Map, layer: LayerLike = None, *, date: Any = None, seconds: float = 1.5) -> None:
         self.layer = layer_of(shown, layer)
         count = len(self.layer.times)
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 3600:
+            raise CubeError(
+                f"seconds={seconds!r} is asked for; give how long each date stands, more than 0, such as 1.5."
+            )
         if not count:
             raise CubeError(f"{self.layer.name} has no dates to step through; it is a layer of one moment.")
         self._texts = day_texts(self.layer.times)

@@ -160,9 +160,14 @@ def layer_of(shown: Map, layer: LayerLike) -> RasterLayer:
     CubeError
         The map has no such layer, or none at all.
     """
-    layers = shown.rasters
     if isinstance(layer, RasterLayer):
+        while layer not in shown.layers and layer.replaced_by is not None:
+            layer = layer.replaced_by
+        if layer not in shown.layers:
+            raise CubeError(f"the layer {layer.name} is not on this map; add it with m.add(…), or name one that is.")
         return layer
+    # What a tool made to compare with is no layer of the user's.
+    layers = tuple(one for one in shown.rasters if not one.is_twin)
     if not layers:
         raise CubeError("this tool works on a data layer, and the map has none; add one with m.add(cube) first.")
     if layer is None:

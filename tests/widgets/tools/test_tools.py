@@ -312,3 +312,93 @@ def test_the_toolbox_opens_one_tool_at_a_time_and_says_why_one_cannot_be_opened(
     empty.tools.open_tool("Legend")
     assert "the map has none" in empty.tools.message.value
     empty.close()
+
+
+# -- what cannot be, and what stays as it was -----------------------------------------------------------------------------
+
+
+def test_a_layer_with_other_bands_is_called_after_them(cube):
+    shown = Map()
+    layer = shown.add(cube, bands=("B04", "B03", "B02"))
+    assert layer.name == "B04, B03, B02"
+    tool = shown.tools.bands(layer, ("nir", "red", "green"))
+    assert tool.layer.name == "B08, B04, B03"
+    # The layer that was given is gone; who still holds it means the one in its place.
+    again = shown.tools.bands(layer, ("B02",))
+    assert shown.rasters == (again.layer,)
+    assert again.layer.name == "B02"
+    tool.choose(("nir", "red", "green"))
+    assert shown.rasters == (tool.layer,)
+    assert shown.tools.legend(layer).layer is tool.layer
+    shown.close()
+
+
+def test_a_layer_that_is_not_on_the_map_is_said(shown):
+    layer = shown.rasters[0]
+    shown.remove(layer)
+    with pytest.raises(CubeError, match="NDVI is not on this map"):
+        shown.tools.time_slider(layer)
+
+
+def test_comparing_again_compares_the_layer_and_not_its_twin(shown):
+    (layer,) = shown.rasters
+    first = shown.tools.compare(dates=(1, 2))
+    second = shown.tools.compare(dates=(0, 1))
+    assert second.left is layer
+    assert len(shown.rasters) == 2
+    assert first.right not in shown.layers
+    assert shown.tools.time_slider().layer is layer
+    assert shown.tools.time_slider(-1).layer is layer
+    second.close()
+    assert shown.rasters == (layer,)
+
+
+def test_leaving_a_comparison_leaves_the_layers_as_they_were(shown, cube):
+    (layer,) = shown.rasters
+    layer.time_index = 1
+    tool = shown.tools.compare(dates=(0, 2))
+    assert layer.time_index == 0
+    tool.close()
+    assert layer.time_index == 1
+    other = shown.add(cube["NDVI"], name="other", vmin=0.5, vmax=1.5, cmap="magma", time=2)
+    look = other.look
+    tool = shown.tools.compare("NDVI", "other", dates=(0, 0))
+    assert other.look == layer.look
+    tool.close()
+    assert (other.time_index, other.look, other.vmax) == (2, look, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"dates": ("2024-05-01",)}, "dates="),
+        ({"dates": "2024-05-01"}, "dates="),
+        ({"dates": (0, 99)}, "time=99"),
+        ({"share": 7}, "share=7"),
+        ({"way": "zz"}, "way='zz'"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused_and_leaves_the_map(shown, asked, said):
+    before = shown.tools.compare()
+    layers = shown.layers
+    with pytest.raises(CubeError, match=said):
+        shown.tools.compare(**asked)
+    assert shown.layers == layers
+    before.close()
+
+
+@pytest.mark.parametrize("seconds", [-1, 0, "fast", float("nan")])
+def test_a_pace_that_is_none_is_refused(shown, seconds):
+    with pytest.raises(CubeError, match="seconds="):
+        shown.tools.time_slider(seconds=seconds)
+
+
+@pytest.mark.parametrize("asked", [5, (98, 2), (-5, 200)])
+def test_a_stretch_by_percentiles_that_cannot_be_is_refused(shown, asked):
+    with pytest.raises(CubeError, match="percentiles="):
+        shown.tools.stretch(percentiles=asked)
+    tool = shown.tools.stretch()
+    look = tool.layer.look
+    tool.set(percentiles=asked)
+    assert "role='alert'" in tool.message.value
+    assert (tool.percentiles, tool.layer.look) == (None, look)
