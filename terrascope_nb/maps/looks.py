@@ -93,12 +93,29 @@ def _named(cmap: str | Colormap) -> dict[str, Any]:
 
 
 def _end(value: Any) -> End:
-    if np.ndim(value) == 0:
-        return float(value)
-    ends = tuple(float(one) for one in value)
+    try:
+        if np.ndim(value) == 0:
+            return float(value)
+        ends = tuple(float(one) for one in value)
+    except (TypeError, ValueError) as error:
+        raise CubeError(f"{value!r} is no end of a stretch; give a number, or three for a colour picture.") from error
     if len(ends) != 3:
         raise CubeError(f"give one end for all bands, or three, not {len(ends)}.")
     return ends
+
+
+def _shares(percentiles: Any) -> tuple[float, float]:
+    """Return a pair of percentiles that can be taken."""
+    try:
+        low, high = (float(one) for one in percentiles)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not 0 <= low < high <= 100:
+        raise CubeError(
+            f"percentiles={percentiles!r} is asked for; give two numbers from 0 to 100, the lower one first, such as "
+            "percentiles=(2, 98)."
+        )
+    return low, high
 
 
 def _check(look: Look) -> None:
@@ -141,9 +158,11 @@ def look_of(
     Raises
     ------
     CubeError
-        Ends that run backwards, an unknown colour map, classes that nobody names.
+        Ends or percentiles that run backwards or are no numbers, an unknown colour map, classes that nobody names.
     """
     bands = tuple(source.layer_names)
+    if percentiles is not None:
+        percentiles = _shares(percentiles)
     if source.kind == "classes":
         stand_in = xr.DataArray(
             np.zeros(0, dtype="uint8"), dims="x", name=source.layer_names[0], attrs=dict(source.attrs)
@@ -175,6 +194,27 @@ def look_of(
                 label=label, **chosen)  # fmt: skip
     _check(look)
     return look
+
+
+def ends_beside(source: TileSource, look: Look, time: int | None = None) -> str:
+    """Return a sentence where the ends of a stretch in decibels lie beside all values of a time, else nothing.
+
+    Ends in linear power are easily given where decibels are meant; the picture then has one colour.
+    """
+    if not look.decibel:
+        return ""
+    values = np.asarray(source.sample(time=time)).astype("float64")
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return ""
+    least, most = (10 * math.log10(end) for end in (values.min(), values.max()))
+    low, high = float(np.ravel(look.vmin)[0]), float(np.ravel(look.vmax)[0])
+    if low < most and high > least:
+        return ""
+    return (
+        f"vmin={low:g} and vmax={high:g} are decibels, and {source.name} holds {least:.4g} to {most:.4g} dB, so all of it "
+        f"gets one colour; give ends between these, such as vmin={math.floor(least)}, vmax={math.ceil(most)}."
+    )
 
 
 def _style_of(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import gc
 import io
 import threading
 import time
+from datetime import datetime, timedelta, timezone
 
 import ipyleaflet
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -411,7 +413,7 @@ def test_the_offline_basemap_follows_the_theme_unless_a_shade_is_chosen():
 
 def test_without_our_extension_an_online_basemap_is_an_ordinary_layer():
     shown = Map(basemap="OpenStreetMap.Mapnik")
-    assert type(shown.layers[0].stand_in) is ipyleaflet.TileLayer
+    assert shown.layers[0].stand_in.get_state()["_model_name"] == "LeafletTileLayerModel"
     assert sent_layers(shown) == [shown.layers[0].stand_in.model_id]
 
 
@@ -501,3 +503,104 @@ def test_a_new_name_is_sent_without_markup_too(monkeypatch):
     names = [message["state"]["name"] for message in sent if "name" in message.get("state", {})]
     assert len(names) == 2
     assert not set("<>") & set("".join(names))
+
+
+# -- what cannot be -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("time_index", 99), ("vmin", 5), ("vmax", "much"), ("cmap", "no such colours")]
+)
+def test_a_trait_that_cannot_be_keeps_what_it_was(name, value):
+    layer = RasterLayer(Halves(), vmin=0, vmax=1)
+    before = getattr(layer, name)
+    with pytest.raises(CubeError):
+        setattr(layer, name, value)
+    assert getattr(layer, name) == before
+    assert layer.describe()
+    assert layer.value_at(4.2, 50.5).value == 0.25
+    layer.set_look(cmap="magma")
+
+
+@pytest.mark.parametrize("asked", [(98, 2), (-5, 200), (2, 2), 5, (1, 2, 3), ("a", "b"), (float("nan"), 98)])
+def test_percentiles_that_cannot_be_are_refused(asked):
+    shown = Map()
+    with pytest.raises(CubeError, match=r"percentiles=.* 0 to 100"):
+        shown.add(Halves(), percentiles=asked)
+    with pytest.raises(CubeError, match=r"percentiles=.* 0 to 100"):
+        RasterLayer(Halves(), vmin=0, vmax=1).set_look(percentiles=asked)
+
+
+@pytest.mark.parametrize("asked", [3, -0.1, "half", None])
+def test_an_opacity_that_is_no_share_is_refused(asked):
+    with pytest.raises(CubeError, match="opacity="):
+        Map().add(Halves(), opacity=asked, vmin=0, vmax=1)
+
+
+@pytest.mark.parametrize(
+    "view", [{"center": (91, 5)}, {"center": (50, 500)}, {"center": 5}, {"zoom": -3}, {"zoom": 99}, {"zoom": "near"}]
+)
+def test_a_view_beside_the_earth_is_refused(view):
+    with pytest.raises(CubeError, match=f"{next(iter(view))}="):
+        Map(**view)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        datetime(2024, 5, 16, 23, tzinfo=timezone(timedelta(hours=-2))),
+        pd.Timestamp("2024-05-16T23:00", tz="America/Noronha"),
+        "2024-05-16T23:00-02:00",
+    ],
+)
+def test_a_time_with_a_zone_is_that_time_in_utc(asked):
+    source = Halves()
+    source.times = tuple(np.array(["2024-05-15", "2024-05-19"], dtype="datetime64[ns]"))
+    assert time_index_of(source, "2024-05-16T23:00") == 0
+    assert time_index_of(source, asked) == 1
+    with pytest.raises(CubeError, match="time="):
+        time_index_of(source, "NaT")
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "empty"), ("fields.geojson", "ts.area"), ("a/b.gpkg", "ts.area")])
+def test_a_text_that_is_no_raster_says_what_to_do(text, said):
+    with pytest.raises(CubeError, match=said):
+        Map().add(text)
+
+
+def test_a_layer_out_of_sight_says_so():
+    shown = Map(center=(0, 100), zoom=8)
+    shown.add(Halves(), vmin=0, vmax=1)
+    assert "outside the view" in shown.describe()
+    shown.center = (50.5, 4.5)
+    assert "outside the view" not in shown.describe()
+
+
+# -- decibels --------------------------------------------------------------------------------------------------------------
+
+
+class Radar(Halves):
+    """Backscatter: 0.25 and 0.75 in linear power, drawn in decibels."""
+
+    name, layer_names = "Radar", ("VV",)
+    attrs = {"product": "s1-sigma0", "band": "VV", "units": "1"}  # noqa: RUF012
+
+    def sample(self, *, time=None, size=256):
+        return np.linspace(0.01, 0.5, 101, dtype="float32")
+
+
+def test_a_value_is_told_in_the_unit_of_the_legend_and_as_it_is_in_the_cube():
+    layer = RasterLayer(Radar())
+    assert layer.look.decibel
+    found = layer.value_at(4.2, 50.5)
+    assert found.value == 0.25
+    assert found.text == "-6.02 dB (0.25 linear)"  # 10 log10(0.25) = -6.0206
+
+
+def test_ends_in_linear_power_where_decibels_are_meant_give_a_warning():
+    shown = Map()
+    with pytest.warns(TerrascopeWarning, match=r"decibels, and Radar holds -20 to -3.01 dB"):
+        layer = shown.add(Radar(), vmin=0, vmax=0.3)
+    layer.set_look(vmin=-25, vmax=0)
+    with pytest.warns(TerrascopeWarning, match="one colour"):
+        layer.set_look(vmin=0, vmax=0.3)

@@ -5,9 +5,11 @@ from http.server import BaseHTTPRequestHandler
 
 import imagecodecs
 import numpy as np
+import odc.geo.xr  # noqa: F401 - gives arrays their grid
 import pystac
 import pytest
 import rasterio
+import xarray as xr
 
 from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import (
@@ -249,3 +251,28 @@ def test_an_address_that_is_no_template_is_refused():
     ):
         with pytest.raises(GridError, match="braces"):
             tile_source(template)
+
+
+@pytest.mark.parametrize(
+    "values", [np.array([["a"]]), np.array([["2024-01-01"]], "datetime64[ns]"), np.ones((1, 1), "complex64")]
+)
+def test_what_has_no_colour_is_refused(values):
+    with pytest.raises(CubeError, match=r"odd holds .* no colours"):
+        tile_source(xr.DataArray(values, dims=("y", "x"), name="odd"))
+    with pytest.raises(CubeError, match=r"odd holds .* no colours"):
+        tile_source(xr.Dataset({"odd": (("y", "x"), values)}), bands="odd")
+
+
+def test_an_array_without_pixels_is_refused():
+    with pytest.raises(CubeError, match="y has length 0"):
+        tile_source(xr.DataArray(np.ones((0, 3)), dims=("y", "x"), name="none"))
+
+
+def test_a_comparison_is_named_as_the_mask_it_is():
+    values = xr.DataArray(
+        np.ones((4, 4)), dims=("y", "x"), coords={"y": 50.0 - np.arange(4) / 100, "x": 4.0 + np.arange(4) / 100}, name="NDVI"
+    ).odc.assign_crs("EPSG:4326")  # fmt: skip
+    assert tile_source(values).name == "NDVI"
+    assert tile_source(values > 0.5).name == "mask of NDVI"
+    assert tile_source(values > 0.5, name="green").name == "green"
+    assert tile_source((values > 0.5).rename("cloud mask")).name == "cloud mask"

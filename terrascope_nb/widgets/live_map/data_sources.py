@@ -17,6 +17,7 @@ from terrascope_nb.cube.tiles import cube_tiles
 from terrascope_nb.errors import AccessError, CubeError, UnknownBandError, UnknownProductError
 from terrascope_nb.raster.tiling import TileSource
 from terrascope_nb.widgets.live_map.file_sources import file_source
+from terrascope_nb.words import say
 
 _TRUE_COLOUR = ("red", "green", "blue")
 
@@ -24,7 +25,8 @@ _TRUE_COLOUR = ("red", "green", "blue")
 def data_source(what: Any, bands: Any, name: str | None) -> TileSource:
     """Return the tile source of anything but a path; see `sources.tile_source`."""
     if isinstance(what, (xr.DataArray, xr.Dataset)):
-        return cube_tiles(what, bands=bands, name=name)
+        _check_array(what, bands)
+        return cube_tiles(what, bands=bands, name=name or _mask_name(what, bands))
     if isinstance(what, pystac.Item):
         return _of_items([what], bands, name)
     if isinstance(what, Items):
@@ -43,6 +45,40 @@ def data_source(what: Any, bands: Any, name: str | None) -> TileSource:
         f"{type(what).__name__} cannot be drawn on a map: give a cube or a variable of it, a georeferenced array, a path or "
         "URL of a GeoTIFF, a scene, (scene, asset), or an address of map tiles with {z}, {x} and {y}."
     )
+
+
+def _drawn_of(what: xr.DataArray | xr.Dataset, bands: Any) -> list[xr.DataArray]:
+    """Return the arrays that are asked for, as far as their names say."""
+    if isinstance(what, xr.DataArray):
+        return [what]
+    asked = list(what.data_vars) if bands is None else [bands] if isinstance(bands, str) else list(bands)
+    found = [what[one] for one in asked if one in what.data_vars]
+    return found if bands is not None or len(found) == 1 else []
+
+
+def _check_array(what: xr.DataArray | xr.Dataset, bands: Any) -> None:
+    """Refuse what has no colour: texts, dates, complex numbers, and arrays without a pixel."""
+    for one in _drawn_of(what, bands):
+        label = one.name or "this array"
+        if one.dtype.kind not in "biuf":
+            raise CubeError(
+                f"{label} holds {one.dtype}, which has no colours; draw numbers or True and False, such as abs(…) or .real "
+                "of complex numbers."
+            )
+        empty = [str(dim) for dim, size in one.sizes.items() if size == 0]
+        if empty:
+            raise CubeError(
+                f"{label} has no pixels: {', '.join(empty)} has length 0. Look at what was selected before."
+            )
+
+
+def _mask_name(what: xr.DataArray | xr.Dataset, bands: Any) -> str | None:
+    """Return a name for a comparison, which xarray calls by the name of what was compared."""
+    drawn = _drawn_of(what, bands)
+    if len(drawn) != 1 or drawn[0].dtype != bool:
+        return None
+    known = str(drawn[0].name or "")
+    return None if "mask" in known.lower() else say("mask of {name}", name=known) if known else say("mask")
 
 
 def _of_items(items: Iterable[pystac.Item], bands: Any, name: str | None) -> TileSource:

@@ -30,11 +30,21 @@ from terrascope_nb.raster.window import own_reader, read_info
 
 _RGB, _PALETTE = 2, 3
 """Photometric interpretations of a TIFF."""
+_SHAPES = frozenset({".geojson", ".json", ".gpkg", ".shp", ".kml", ".kmz", ".gpx", ".parquet", ".geoparquet", ".wkt"})
+"""How names of files end that hold shapes."""
 _TEMPLATE = re.compile(r"\{-?(z|x|y|tilematrix|tilecol|tilerow)\}", re.IGNORECASE)
 
 
 def path_source(text: str, bands: Any, name: str | None) -> TileSource:
     """Return the tile source of a path, a ``file://`` or https address, or an address of map tiles."""
+    if not text.strip():
+        raise CubeError(
+            "an empty text is asked for; give the path or address of a GeoTIFF, such as m.add('scene.tif')."
+        )
+    if Path(urlsplit(text).path).suffix.lower() in _SHAPES and not _TEMPLATE.search(text):
+        raise CubeError(
+            f"{text} holds shapes and no pixels; read it as an area first: m.add(ts.area({text!r})) draws its outlines."
+        )
     scheme = urlsplit(text).scheme.lower()
     if scheme in ("http", "https"):
         if _TEMPLATE.search(text):

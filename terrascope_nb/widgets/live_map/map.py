@@ -16,7 +16,7 @@ from traitlets import Instance, Tuple, default, observe
 from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as area_of
-from terrascope_nb.raster.tiling import Bounds
+from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON
@@ -73,7 +73,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
     Raises
     ------
     CubeError
-        A basemap that nobody offers.
+        A basemap that nobody offers, a center beside the earth, a zoom that no map has.
 
     Examples
     --------
@@ -109,6 +109,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         self._stills_wanted = False
         self._note_control: ipyleaflet.WidgetControl | None = None
         self._front = front_end()
+        _check_view(center, zoom)
         self._follows = center is None and zoom is None and area is None
         view: tuple[Any, float] = _BELGIUM
         traits.setdefault("layout", ipywidgets.Layout(height=height))
@@ -161,11 +162,14 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         cmap : str or matplotlib Colormap, optional
             Without it, ``vmin`` and ``vmax``, the product's style holds.
         vmin, vmax : float, or three for a colour picture, optional
+            In the unit of the legend: decibels for radar backscatter, whatever the cube itself holds.
         percentiles : (low, high), optional
             0-100; take the ends of the colours from the data.
         opacity : float
+            0 to 1.
         time : int, str or numpy.datetime64, optional
-            Which date: index, or a date of which the nearest is taken. The last by default.
+            Which date: index, or a date of which the nearest is taken (UTC; a time with a zone is turned into it). The
+            last by default.
         visible : bool
 
         Returns
@@ -197,6 +201,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             )
             self._home = list(self.center), self.zoom
         layer.made_of = what
+        layer.named = name is not None
         super().add(layer, index)
         return layer
 
@@ -427,6 +432,24 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             super().add(self._note_control)
         elif shown and not lines:
             self.remove(self._note_control)
+
+
+def _check_view(center: Any, zoom: Any) -> None:
+    """Refuse a view that no map has, which leaflet would show as an empty one."""
+    try:
+        lat, lon = (0.0, 0.0) if center is None else (float(one) for one in center)
+        inside = abs(lat) <= 90 and abs(lon) <= 360
+    except (TypeError, ValueError):
+        inside = False
+    if not inside:
+        raise CubeError(
+            f"center={center!r} is asked for; give (latitude, longitude) in degrees, latitude from -90 to 90 and longitude "
+            "from -180 to 180, such as center=(50.85, 4.35)."
+        )
+    if zoom is None:
+        return
+    if not isinstance(zoom, (int, float)) or not 0 <= zoom <= MOST_ZOOM:
+        raise CubeError(f"zoom={zoom!r} is asked for; give a number from 0 (the world) to {MOST_ZOOM} (a house).")
 
 
 def _source_of(what: Any, bands: Any, name: str | None) -> Any:

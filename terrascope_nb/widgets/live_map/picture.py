@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from terrascope_nb.maps.lettering import open_font
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
+from terrascope_nb.widgets.live_map.raster_layer import touches
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -105,12 +106,15 @@ def describe_map(shown: Map) -> str:
             west=f"{west:.3f}", east=f"{east:.3f}", south=f"{south:.3f}", north=f"{north:.3f}", zoom=f"{shown.zoom:g}",
         )
     ]  # fmt: skip
-    lines += [f"- {_describe_layer(layer)}" for layer in shown.layers]
+    lines += [f"- {_describe_layer(layer, shown.view_bounds)}" for layer in shown.layers]
     lines += [f"! {note}" for note in shown.notes]
     return "\n".join(lines)
 
 
-def _describe_layer(layer: Any) -> str:
+def _describe_layer(layer: Any, view: Bounds) -> str:
+    source = getattr(layer, "source", None)
+    if isinstance(layer, KernelTiles) and source is not None and not touches(view, source.bounds):
+        return f"{layer.describe()}, {say('outside the view')}"
     if isinstance(layer, KernelTiles):
         return layer.describe()
     return f"{layer.name or type(layer).__name__}" + ("" if _seen(layer) else f" ({say('hidden')})")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import html
 import io
+import math
+import re
 import threading
+import warnings
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from traitlets import Any as AnyTrait
-from traitlets import CInt, Unicode, observe
+from traitlets import CInt, Unicode, observe, validate
 
-from terrascope_nb.errors import CubeError
+from terrascope_nb.errors import CubeError, TerrascopeError, TerrascopeWarning
 from terrascope_nb.maps.basemap import ATTRIBUTION, Basemap, fit_bounds
-from terrascope_nb.maps.looks import Look, look_of
+from terrascope_nb.maps.looks import Look, ends_beside, look_of
 from terrascope_nb.maps.tiles import TilePainter
 from terrascope_nb.raster.tiling import Bounds, PixelValue, TileAddress, TileSource, mercator_of, tiles_over
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
@@ -22,6 +27,8 @@ from terrascope_nb.widgets.live_map.tile_channel import painters
 from terrascope_nb.words import say
 
 __all__ = ["BasemapLayer", "RasterLayer"]
+
+_ZONE = re.compile(r"T.*(Z|[+-]\d\d:?\d\d)$")
 
 
 class RasterLayer(KernelTiles):
@@ -46,6 +53,12 @@ class RasterLayer(KernelTiles):
     painter : TilePainter
     made_of : Any
         What the map was given to draw.
+    named : bool
+        Whether a person chose the name.
+    replaced_by : RasterLayer or None
+        What took its place on the map.
+    is_twin : bool
+        Whether a tool made it of another layer.
     """
 
     time_index = CInt(-1, help="Which of `times` is shown; negative counts from the end.")
@@ -67,6 +80,10 @@ class RasterLayer(KernelTiles):
     ) -> None:
         self.source = source
         self.made_of: Any = None
+        self.named = False
+        self.replaced_by: RasterLayer | None = None
+        self.is_twin = False
+        _check_opacity(traits.get("opacity", 1.0))
         index = time_index_of(source, time)
         look = look_of(source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=index)
         self.painter = TilePainter(source, look, cache_mb=cache_mb)
@@ -81,6 +98,8 @@ class RasterLayer(KernelTiles):
         self._show_look()
         if index is not None:
             self.time_index = index
+        if vmin is not None or vmax is not None:
+            self._warn_of_ends()
 
     @property
     def times(self) -> tuple[np.datetime64, ...]:
@@ -106,6 +125,7 @@ class RasterLayer(KernelTiles):
         ----------
         cmap : str or matplotlib Colormap, optional
         vmin, vmax : float, or three for a colour picture, optional
+            In the unit of the legend: decibels where `look` says ``decibel``, as for radar backscatter.
         percentiles : (low, high), optional
             0-100, of the time that is shown.
 
@@ -117,14 +137,29 @@ class RasterLayer(KernelTiles):
         if percentiles is not None:
             found = look_of(self.source, percentiles=percentiles, time=self._index)
             vmin, vmax = found.vmin if vmin is None else vmin, found.vmax if vmax is None else vmax
-        look = self.look.with_changes(cmap=cmap, vmin=vmin, vmax=vmax)
+        self.show_look(self.look.with_changes(cmap=cmap, vmin=vmin, vmax=vmax))
+        if vmin is not None or vmax is not None:
+            self._warn_of_ends()
+
+    def show_look(self, look: Look) -> None:
+        """Paint with a look that another layer has, or that this one had."""
         self.painter.set_look(look)
         self._show_look()
         self.repaint()
 
     def value_at(self, lon: float, lat: float) -> PixelValue:
-        """Return what the file's own pixel at a place holds, at the time that is shown."""
-        return self.source.value_at(lon, lat, time=self._index)
+        """Return what the file's own pixel at a place holds, at the time that is shown.
+
+        Where the legend is in decibels ``text`` says both: decibels, and the linear ``value``.
+        """
+        found = self.source.value_at(lon, lat, time=self._index)
+        if not self.look.decibel or not isinstance(found.value, (int, float)):
+            return found
+        linear = f"{found.value:.5g}"
+        if found.value <= 0:
+            return replace(found, text=say("{value} linear, no decibels", value=linear))
+        decibels = f"{10 * math.log10(found.value):.2f}"
+        return replace(found, text=say("{decibels} dB ({value} linear)", decibels=decibels, value=linear))
 
     def prefetch(self, time_index: int, bounds: Bounds | None = None, zoom: int | None = None) -> None:
         """Read a view at another time into the cache, in the background.
@@ -191,19 +226,35 @@ class RasterLayer(KernelTiles):
         finally:
             self._follows_look = False
 
+    def _warn_of_ends(self) -> None:
+        """Say that ends in decibels lie beside the values, as those of linear power do."""
+        try:
+            said = ends_beside(self.source, self.look, self._index)
+        except (TerrascopeError, OSError):
+            return  # what cannot be read says so where it is drawn
+        if said:
+            warnings.warn(said, TerrascopeWarning, stacklevel=4)
+
+    @validate("cmap", "vmin", "vmax")
+    def _fit_look(self, proposal: Any) -> Any:
+        """Refuse a look that cannot be before the trait has it, so that what there was stays."""
+        if not self._follows_look:
+            self.look.with_changes(**{proposal["trait"].name: proposal["value"]})
+        return proposal["value"]
+
     @observe("cmap", "vmin", "vmax")
     def _on_look_trait(self, change: Any) -> None:
-        if self._follows_look or change["new"] == getattr(self.look, change["name"]):
-            return
-        try:
+        if not self._follows_look and change["new"] != getattr(self.look, change["name"]):
             self.set_look(**{change["name"]: change["new"]})
-        except CubeError:
-            self._show_look()
-            raise
+
+    @validate("time_index")
+    def _fit_time(self, proposal: Any) -> int:
+        """Refuse a time that is not there before the trait has it, so that the old one stays."""
+        self._checked(proposal["value"])
+        return int(proposal["value"])
 
     @observe("time_index")
-    def _on_time(self, change: Any) -> None:
-        self._checked(change["new"])
+    def _on_time(self, _change: Any) -> None:
         self.repaint()
 
     @property
@@ -290,11 +341,29 @@ def time_index_of(source: TileSource, time: Any) -> int | None:
             raise CubeError(f"time={time} is asked for, but {source.name} has {count} times: 0 to {count - 1}.")
         return int(time) % count
     try:
-        wanted = np.datetime64(time, "ns")
+        wanted = np.datetime64(_in_utc(time), "ns")
     except (TypeError, ValueError) as error:
         raise CubeError(f"time={time!r} is neither a date such as '2024-06-01' nor an index.") from error
+    if np.isnat(wanted):
+        raise CubeError(f"time={time!r} is no date; give one such as '2024-06-01', or an index.")
     apart = [abs((one.astype("datetime64[ns]") - wanted).astype("int64")) for one in source.times]
     return int(np.argmin(apart))
+
+
+def _in_utc(time: Any) -> Any:
+    """Return a time without its zone, as it is in UTC; numpy knows no zones."""
+    if isinstance(time, str) and _ZONE.search(time):
+        time = datetime.fromisoformat(time)
+    if isinstance(time, datetime) and time.tzinfo is not None:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    return time
+
+
+def _check_opacity(opacity: Any) -> None:
+    if not isinstance(opacity, (int, float, np.number)) or not 0 <= opacity <= 1:
+        raise CubeError(
+            f"opacity={opacity!r} is asked for; give a share from 0 (not seen) to 1 (nothing seen through)."
+        )
 
 
 def touches(one: Bounds, other: Bounds) -> bool:

@@ -32,7 +32,7 @@ class Stretch(Tool):
     percentiles : (low, high), optional
         0-100, of the date that is shown.
     vmin, vmax : float, optional
-        Fixed ends instead.
+        Fixed ends instead, in the unit of the legend: decibels for radar backscatter.
     cmap : str, optional
 
     Raises
@@ -54,9 +54,10 @@ class Stretch(Tool):
         self.layer = layer_of(shown, layer)
         if self.layer.look.kind == "classes":
             raise CubeError(f"{self.layer.name} shows classes; their colours are not stretched.")
-        self.percentiles = percentiles
-        self.low = widgets.FloatText(description=say("From"), style=WIDE)
-        self.high = widgets.FloatText(description=say("To"), style=WIDE)
+        self.percentiles: tuple[float, float] | None = None
+        unit = " (dB)" if self.layer.look.decibel else ""
+        self.low = widgets.FloatText(description=say("From") + unit, style=WIDE)
+        self.high = widgets.FloatText(description=say("To") + unit, style=WIDE)
         names = MAPS if self.layer.cmap in {*MAPS, ""} else (self.layer.cmap, *MAPS)
         self.maps = widgets.Dropdown(options=names, description=say("Colours"), style=WIDE)
         shares = [
@@ -93,10 +94,8 @@ class Stretch(Tool):
 
     def _apply(self, *, percentiles: Any, vmin: Any, vmax: Any, cmap: Any) -> None:
         before = self.percentiles
-        if percentiles is not None:
-            self.percentiles = (percentiles[0], percentiles[1])
-        elif vmin is not None or vmax is not None:
-            self.percentiles = None
+        if percentiles is not None or vmin is not None or vmax is not None:
+            self.percentiles = percentiles
         try:
             self.layer.set_look(percentiles=percentiles, vmin=vmin, vmax=vmax, cmap=cmap)
         except CubeError:
