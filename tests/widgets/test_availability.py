@@ -15,8 +15,9 @@ import terrascope_nb.widgets.panel.availability as calendar
 from terrascope_nb.catalogue.item_facts import cloud_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search
+from terrascope_nb.cube.dates import DateMark
 from terrascope_nb.cube.preview import preview
-from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.errors import TerrascopeError, TerrascopeWarning
 from terrascope_nb.widgets.panel.availability import Availability
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
@@ -152,3 +153,59 @@ def test_an_empty_search_shows_an_empty_calendar():
     dates = Availability(Items([]))
     assert dates.dates == []
     assert dates.describe().startswith("0 of 0 dates kept")
+
+
+def test_a_day_is_dropped_however_it_is_written_and_an_unknown_one_is_said(items):
+    dates = Availability(items, measure=False)
+    first = next(iter(items.by_day()))
+    dates.drop(f"{first.year}-{first.month}-{first.day}")
+    assert dates.dropped == [str(first)]
+    dates.keep(first)
+    assert dates.dropped == []
+    with pytest.warns(TerrascopeWarning, match="1999-01-01 is none of"):
+        dates.drop("1999-01-01")
+    assert dates.dropped == []
+
+
+def test_a_scene_that_covers_a_part_can_be_wholly_clear(items):
+    found = items[:2]
+    dates = Availability(found, measure=False)
+    days = list(found.by_day())
+    dates._marks = {
+        days[0]: DateMark(days[0], (found[0].id,), 30.0, "flags", 40.0, ""),
+        days[1]: DateMark(days[1], (found[1].id,), 0.0, "flags", 0.0, ""),
+    }
+    dates._measured()
+    assert [(entry["clear"], entry["coverage"]) for entry in dates.dates] == [(75.0, 40.0), (None, 0.0)]
+    assert "75.0 % of the covered part of the area clear" in dates.dates[0]["text"]
+    assert "40.0 % of the area covered" in dates.dates[0]["text"]
+    assert "2 dates cover a part of the area only" in dates.note
+
+
+def test_a_twin_made_while_flags_are_read_waits_for_them_or_says_so(items, monkeypatch):
+    go = threading.Event()
+    real = calendar.measured_marks
+
+    def later(*given, **named):
+        go.wait(20)
+        yield from real(*given, **named)
+
+    monkeypatch.setattr(calendar, "measured_marks", later)
+    monkeypatch.setattr(calendar, "_PATIENCE", 0.1)
+    dates = Availability(items)
+    text = dates.describe()
+    assert text.count("clear share not measured yet") == len(dates.dates)
+    assert "of the scene clear" not in text
+    assert all(np.isnan(mark.clear) for mark in dates.told_marks)
+    monkeypatch.setattr(calendar, "_PATIENCE", 20)
+    go.set()
+    text = dates.describe()
+    assert text.count("of the area clear by its quality flags") == len(dates.dates)
+    assert dates.told_marks == dates.marks
+
+
+def test_the_words_of_many_dates_are_cut(items):
+    dates = Availability(items, measure=False)
+    lines = dates.describe(most=4).splitlines()
+    assert lines[-2] == f"… and {len(dates.dates) - 4} more dates"
+    assert len(lines) == 7

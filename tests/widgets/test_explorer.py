@@ -20,6 +20,7 @@ from terrascope_nb.cube.loader import load
 from terrascope_nb.errors import CellError, NothingFoundError, TerrascopeWarning, UnknownProductError
 from terrascope_nb.extent.period import period as make_period
 from terrascope_nb.widgets.panel import explorer_work as work
+from terrascope_nb.widgets.panel.availability_words import clear_share
 from terrascope_nb.widgets.panel.explorer import explore
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
@@ -31,6 +32,10 @@ def explorer():
     yield made
     made.wait(30)
     made.close()
+
+
+def ids(items):
+    return [item.id for item in items]
 
 
 def run(text):
@@ -307,3 +312,220 @@ def test_the_code_of_one_explorer_fills_the_form_of_another(explorer):
     assert (other.mask, other.filters) == (None, {"max_cloud": 60})
     with pytest.raises(CellError, match="min_clear"):
         other.use_code(explorer.code[:-1] + ", min_clear=20)")
+
+
+def test_items_code_and_cube_are_always_of_one_search(explorer):
+    assert explorer.cube.sizes["time"] == 9
+    other = (3.021, 50.813, 3.025, 50.816)
+    explorer.period, explorer.area = "2018-07", other
+    assert explorer.is_outdated
+    assert "search again" in explorer.status.text
+    again = run(explorer.code)
+    found = search("s2-ndvi", other, "2018-07", source="sample")
+    assert ids(again["items"]) == ids(explorer.items) == ids(found)
+    assert not explorer.is_outdated
+    np.testing.assert_array_equal(again["cube"]["NDVI"].values, explorer.cube["NDVI"].values)
+    assert dict(explorer.cube.sizes) == dict(again["cube"].sizes)
+    explorer.filters = {"max_cloud": 20}
+    assert ids(explorer.items) == ids(search("s2-ndvi", other, "2018-07", max_cloud=20, source="sample"))
+    explorer.product, explorer.filters = "s2-toc", {}
+    assert set(explorer.cube.data_vars) == set(explorer.product.default_bands)
+    assert ids(run(explorer.code)["items"]) == ids(explorer.items)
+
+
+def test_the_panel_says_that_choices_have_changed_and_does_not_mix_them(explorer):
+    assert explorer.wait(30)
+    said = explorer.status.text
+    before = explorer.kept
+    explorer.period = "2018-07"
+    for press in (explorer.load_in_background, explorer.show_code):
+        explorer.status.tell("")
+        press()
+        assert "search again" in explorer.status.text
+    assert explorer.code_cell.code == ""
+    assert "search again" in explorer._size_text.value
+    text = explorer.describe()
+    assert "search again" in text.splitlines()[0]
+    assert "2018-06-01/2018-06-30" in text  # all of the twin is of the search that was made
+    assert "2018-07" not in text
+    assert explorer.kept is before
+    explorer.period = "2018-06"
+    assert explorer.status.text == said
+    assert explorer.wait(30)
+    assert explorer.size is not None
+
+
+def test_choices_made_in_code_are_searched_for_when_items_are_asked_for():
+    explorer = explore()
+    explorer._source = "sample"
+    with pytest.raises(NothingFoundError, match="no product"):
+        _ = explorer.code
+    explorer.product = "s2-ndvi"
+    with pytest.raises(NothingFoundError, match="not searched yet"):
+        _ = explorer.code
+    assert explorer.searched is None
+    explorer.area, explorer.period = BOX, "2018-06"
+    assert "Nothing was searched for yet" in explorer.describe()
+    assert len(explorer.items) == 9
+    assert ids(run(explorer.code)["items"]) == ids(explorer.items)
+
+
+def test_a_search_that_fails_leaves_the_one_before_whole(explorer):
+    explorer._source = Broken(NothingFoundError("The catalogue is on holiday."))
+    explorer.period = "2018-07"
+    with pytest.raises(NothingFoundError, match="holiday"):
+        _ = explorer.items
+    explorer.period = "2018-06"
+    assert ids(run(explorer.code)["items"]) == ids(explorer.items)
+    assert len(explorer.items) == 9
+
+
+def test_a_cube_that_comes_after_the_selection_changed_is_not_taken(explorer, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+    real = work.make_cube
+
+    def slow(*given):
+        cube = real(*given)
+        if threading.current_thread() is not threading.main_thread() and explorer._loader.busy:
+            begun.set()
+            go.wait(20)
+        return cube
+
+    explorer.wait(30)
+    monkeypatch.setattr(work, "make_cube", slow)
+    explorer.load_in_background()
+    assert begun.wait(20)
+    explorer.drop(str(explorer.dates.marks[0].day))
+    go.set()
+    assert explorer.wait(30)
+    assert explorer.loaded is None
+    assert explorer.cube.sizes["time"] == 8
+
+
+def test_a_clear_share_asked_for_at_once_waits_until_it_is_measured(monkeypatch):
+    import terrascope_nb.widgets.panel.availability as calendar
+
+    go = threading.Event()
+    real = calendar.measured_marks
+
+    def later(*given, **named):
+        go.wait(20)
+        yield from real(*given, **named)
+
+    monkeypatch.setattr(calendar, "measured_marks", later)
+    explorer = explore("s2-ndvi", BOX, "2018-06", source="sample")
+    explorer.keep_clear_later(60)  # the button
+    assert "as soon as" in explorer.status.text
+    assert len(explorer.kept) == 9
+    threading.Timer(0.3, go.set).start()
+    explorer.keep_clear(60)
+    kept = {mark.day.isoformat() for mark in explorer.dates.marks if mark.clear >= 60}
+    assert {mark.clear_from for mark in explorer.dates.marks} == {"flags"}
+    assert {work.day_of(item) for item in explorer.items} == kept
+    go.clear()
+    explorer.search()
+    explorer.keep_clear_later(100)
+    go.set()
+    assert explorer.wait(30)
+    assert all(clear_share(mark) >= 100 for mark in explorer.dates.marks if str(mark.day) not in explorer.dates.dropped)
+    assert explorer.dropped
+    explorer.keep_clear(0)
+    # What this drops it takes back again; what was dropped by hand stays out.
+    hand = str(explorer.dates.marks[0].day)
+    explorer.keep(*[str(mark.day) for mark in explorer.dates.marks])
+    explorer.drop(hand)
+    explorer.keep_clear(100)
+    explorer.keep_clear(0)
+    assert explorer.dropped == (hand,)
+
+
+def test_a_twin_made_right_after_exploring_has_measured_numbers():
+    explorer = explore("s2-ndvi", BOX, "2018-06", source="sample")
+    text = explorer._repr_mimebundle_()["text/plain"]
+    assert "of the area clear by its quality flags" in text
+    assert "of the scene clear" not in text
+
+
+def test_without_may_be_one_text_and_dates_as_people_write_them():
+    whole = explore("s2-ndvi", BOX, "2018-06", source="sample")
+    for given in ("2018-06-15", "2018-6-15", date(2018, 6, 15), [date(2018, 6, 15)]):
+        explorer = explore("s2-ndvi", BOX, "2018-06", source="sample", without=given)
+        assert explorer.dropped == ("2018-06-15",)
+        assert len(explorer.items) == len(whole.items) - 1
+    with pytest.warns(TerrascopeWarning, match="1999-01-01"):
+        explorer = explore("s2-ndvi", BOX, "2018-06", source="sample", without=["1999-01-01", "2018-06-15"])
+    assert explorer.dropped == ("2018-06-15",)
+    with pytest.warns(TerrascopeWarning, match="nonsense"):
+        explorer.drop("nonsense")
+    with pytest.warns(TerrascopeWarning, match="nonsense"):
+        explorer.keep("nonsense")
+    with pytest.warns(TerrascopeWarning, match="without was given"):
+        explore(without="2018-06-15")
+
+
+def test_what_was_dropped_by_hand_stays_out_in_the_next_search(explorer):
+    explorer.drop("2018-06-15", "2018-06-28")
+    explorer.search()
+    assert explorer.dropped == ("2018-06-15", "2018-06-28")
+    explorer.period = "2018-06-20/2018-07-31"
+    with pytest.warns(TerrascopeWarning, match="2018-06-15 was left out by hand before"):
+        found = explorer.items
+    assert explorer.dropped == ("2018-06-28",)
+    assert explorer.dates.dropped == ["2018-06-28"]
+    assert "Still left out by hand: 2018-06-28" in explorer.status.text
+    assert "not found now: 2018-06-15" in explorer.status.text
+    assert ids(run(explorer.code)["items"]) == ids(found)
+
+
+def test_a_pasted_viewer_link_gives_area_product_and_day():
+    explorer = explore(source="sample")
+    link = "https://viewer.terrascope.be/?bbox=3.02,50.81,3.03,50.82&date=2018-06-28&layer=CGS_S2_NDVI"
+    explorer.area_picker.text.value = link
+    explorer.area_picker._use_text()
+    assert explorer.area.bbox == (3.02, 50.81, 3.03, 50.82)
+    assert explorer.product.id == "s2-ndvi"
+    assert str(explorer.period) == "2018-06-28/2018-06-28" or str(explorer.period) == "2018-06-28"
+    assert "Taken from the viewer link" in explorer.status.text
+    assert {work.day_of(item) for item in explorer.items} == {"2018-06-28"}
+
+
+def test_the_words_stay_short_however_much_was_found():
+    explorer = explore("s2-toc", BOX, "2018", source="sample", max_cloud=40)
+    explorer.wait(60)
+    text = explorer.describe()
+    assert len(explorer.items) > 12
+    assert len(text.splitlines()) <= 32
+    assert len(text) < 3000
+    assert f"and {len(explorer.dates.marks) - 6} more dates" in text
+    assert "at most 40 % cloud" in text
+    assert "max_cloud 40" not in explorer.sections[3]._summary
+    assert "not on this machine" not in text
+    assert "km²; west, south, east, north 3.0210" in text
+    explorer.drop(*[item.id for item in explorer.items][1:])
+    assert "print(explorer.code)" in explorer.describe() or len(explorer.code.splitlines()) <= 9
+    assert len(explorer.describe()) < 3000
+
+
+def test_nothing_stays_alive_after_closing_but_a_map_that_was_given():
+    from ipywidgets.widgets.widget import _instances
+
+    from terrascope_nb.widgets.live_map.handshake import front_end
+    from terrascope_nb.widgets.live_map.map import Map
+
+    front_end()
+    explore().close()  # what all explorers share stays
+    before = set(_instances)
+    explorer = explore("s2-ndvi", BOX, "2018-06", source="sample")
+    explorer.load()
+    explorer.wait(30)
+    explorer.close()
+    assert [type(_instances[one]).__name__ for one in set(_instances) - before] == []
+    given = Map()
+    layers, controls, before = given.layers, given.controls, set(_instances)
+    explorer = explore("s2-ndvi", BOX, "2018-06", source="sample", map=given)
+    explorer.wait(30)
+    explorer.close()
+    assert given.comm is not None
+    assert given.layers == layers
+    assert given.controls == controls
+    assert [type(_instances[one]).__name__ for one in set(_instances) - before] == []

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from terrascope_nb.catalogue.query import search
+from terrascope_nb.errors import TerrascopeWarning
 from terrascope_nb.widgets.panel.footprints import Footprints
 from terrascope_nb.widgets.panel.results_table import ResultsTable
 
@@ -37,7 +38,8 @@ def test_what_is_not_known_is_empty_and_not_nan():
 
 def test_dropped_rows_are_out_of_the_selection(items):
     table = ResultsTable(items)
-    table.drop(items[0].id, items[2].id, "nonsense")
+    with pytest.warns(TerrascopeWarning, match="nonsense"):
+        table.drop(items[0].id, items[2].id, "nonsense")
     assert table.dropped == [items[0].id, items[2].id]
     assert table.selected == tuple(item.id for item in table.kept)
     assert len(table.kept) == len(items) - 2

@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import math
 import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -16,11 +19,11 @@ from numpy.typing import NDArray
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.cube.dates import DateMark, catalogue_marks, check_measurable, flags_plan, measured_marks
 from terrascope_nb.cube.preview import Preview, preview
-from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.errors import TerrascopeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import AoiLike
 from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.products.model import Product
-from terrascope_nb.widgets.panel.availability_words import calendar_words, date_words, origin_words
+from terrascope_nb.widgets.panel.availability_words import calendar_words, clear_share, date_words, origin_words
 from terrascope_nb.widgets.parts.background import Cancel, Worker
 from terrascope_nb.widgets.parts.static_twin import with_twin
 from terrascope_nb.widgets.parts.status_line import STATIC
@@ -28,6 +31,12 @@ from terrascope_nb.words import say
 
 _EVERY = 0.4
 """Seconds between two updates of the marks while they are measured."""
+_PATIENCE = 3.0
+"""Seconds that a picture or text of the calendar waits for flags that are being read."""
+_FEW = 100
+"""Dates up to which waiting is worth it."""
+_MOST = 40
+"""Dates that are told in words before the rest is counted."""
 _QUICKLOOK = 320
 """Longest side of a quicklook in pixels, about."""
 
@@ -57,7 +66,7 @@ class Availability(anywidget.AnyWidget):
     _css = STATIC / "availability.css"
 
     dates = traitlets.List(traitlets.Dict()).tag(sync=True)
-    """One entry a day: date, clear (percent or None), clear_from ("flags", "index", "catalogue" or ""), coverage, version,
+    """One entry a day: date, clear (percent, of the covered part where it was measured on the area; or None), clear_from ("flags", "index", "catalogue" or ""), coverage, version,
     items (how many) and text (a sentence)."""
     selected = traitlets.Unicode("").tag(sync=True)
     """The day whose quicklook is shown, ``"2018-06-15"``; empty = none."""
@@ -169,17 +178,50 @@ class Availability(anywidget.AnyWidget):
     @property
     def kept(self) -> Items:
         """The items of the dates that are kept."""
-        known = [day for day in self.dropped if date.fromisoformat(day) in self._marks]
-        return self.items.without(*known)
+        gone, _ = self.items.meant(self.dropped)
+        return self.items.without(gone)
 
     def drop(self, *days: str | date) -> None:
-        """Leave days out."""
-        self.dropped = sorted({*self.dropped, *(str(day) for day in days)})
+        """Leave days out.
+
+        Warns
+        -----
+        TerrascopeWarning
+            Nothing was found on a day.
+        """
+        self.dropped = sorted({*self.dropped, *self._days(days)})
 
     def keep(self, *days: str | date) -> None:
-        """Take days in again."""
-        again = {str(day) for day in days}
+        """Take days in again; as `drop`."""
+        again = self._days(days)
         self.dropped = [day for day in self.dropped if day not in again]
+
+    def _days(self, names: Iterable[str | date]) -> set[str]:
+        ids, unknown = self.items.meant(names)
+        if unknown:
+            warnings.warn(
+                f"{', '.join(unknown)} is none of the {len(self._marks)} dates that were found, so nothing changed for it. "
+                "Days are written as 2018-06-15.",
+                TerrascopeWarning,
+                stacklevel=3,
+            )
+        meant = set(ids)
+        return {mark.day.isoformat() for mark in self._marks.values() if meant & set(mark.item_ids)}
+
+    def settle(self) -> bool:
+        """Wait a moment for flags that are being read, when they are few; False when they still are not."""
+        if self.measuring and len(self._marks) <= _FEW:
+            self._measurer.wait(_PATIENCE)
+        return not self.measuring
+
+    @property
+    def told_marks(self) -> tuple[DateMark, ...]:
+        """What may be told of each date: while flags are being read, no clear share of the catalogue."""
+        if not self.measuring:
+            return self.marks
+        return tuple(
+            mark if mark.clear_from == "flags" else replace(mark, clear=math.nan, clear_from="") for mark in self.marks
+        )
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
         if isinstance(content, dict) and content.get("do") == "cancel":
@@ -203,18 +245,22 @@ class Availability(anywidget.AnyWidget):
     def _unlooked(self, error: Exception) -> None:
         self.picture_text = say("There is no quicklook: {reason}", reason=error)
 
-    def describe(self) -> str:
-        """Return the calendar in words: a line a date."""
+    def describe(self, most: int = _MOST) -> str:
+        """Return the calendar in words: a line a date, so many at most."""
+        self.settle()
         lines = [say("{kept} of {count} dates kept", kept=len(self._marks) - len(self.dropped), count=len(self._marks))]
-        for mark in self._marks.values():
+        for mark in self.marks[:most]:
             state = say("dropped") if mark.day.isoformat() in self.dropped else say("kept")
-            lines.append(f"{date_words(mark)}, {state}")
+            lines.append(f"{date_words(mark, measuring=self.measuring)}, {state}")
+        if len(self._marks) > most:
+            lines.append(say("… and {count} more dates", count=len(self._marks) - most))
         return "\n".join([*lines, self.note])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         from terrascope_nb.widgets.panel.calendar_picture import calendar_png  # Pillow: only when somebody looks
 
-        picture = calendar_png(self.marks, self.dropped)
+        self.settle()
+        picture = calendar_png(self.told_marks, self.dropped)
         return with_twin(super()._repr_mimebundle_(**options), self.model_id, self.describe(), picture)
 
     def close(self) -> None:
@@ -241,7 +287,7 @@ def _over(items: Items, area: Any) -> Items:
 def _entry(mark: DateMark) -> dict[str, Any]:
     return {
         "date": mark.day.isoformat(),
-        "clear": None if math.isnan(mark.clear) else round(mark.clear, 1),
+        "clear": None if math.isnan(clear_share(mark)) else round(clear_share(mark), 1),
         "clear_from": mark.clear_from,
         "coverage": None if math.isnan(mark.coverage) else round(mark.coverage, 1),
         "version": mark.version,

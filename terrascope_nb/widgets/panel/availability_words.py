@@ -38,9 +38,29 @@ def calendar_words() -> dict[str, str]:
     }
 
 
-def date_words(mark: DateMark) -> str:
-    """Return one sentence about a day."""
-    parts = [mark.day.isoformat() + ":", clear_words(mark) + ","]
+def clear_share(mark: DateMark) -> float:
+    """Return the percent of a day that is clear: measured on the area, of the part that its scenes cover.
+
+    >>> import datetime
+    >>> clear_share(DateMark(datetime.date(2018, 6, 1), ("a",), 30.0, "flags", 40.0, ""))
+    75.0
+    """
+    if mark.clear_from != "flags":
+        return mark.clear
+    if mark.coverage <= 0:
+        return math.nan
+    return mark.clear if math.isnan(mark.coverage) else min(100.0, 100.0 * mark.clear / mark.coverage)
+
+
+def is_partial(mark: DateMark) -> bool:
+    """Tell whether the scenes of a day leave out a part of the area that one would see in a number."""
+    return mark.coverage < 99.95
+
+
+def date_words(mark: DateMark, *, measuring: bool = False) -> str:
+    """Return one sentence about a day; while flags are being read, none of the catalogue's numbers."""
+    told = say("clear share not measured yet") if measuring and mark.clear_from != "flags" else clear_words(mark)
+    parts = [mark.day.isoformat() + ":", told + ","]
     if not math.isnan(mark.coverage):
         parts.append(say("{share} % of the area covered", share=percent(mark.coverage)) + ",")
     if mark.version:
@@ -51,9 +71,11 @@ def date_words(mark: DateMark) -> str:
 
 def clear_words(mark: DateMark) -> str:
     """Return the clear share of a day and what it is a share of."""
-    if math.isnan(mark.clear):
+    if math.isnan(clear_share(mark)):
         return say("clear share unknown")
-    share = percent(mark.clear)
+    share = percent(clear_share(mark))
+    if mark.clear_from == "flags" and is_partial(mark):
+        return say("{share} % of the covered part of the area clear by its quality flags", share=share)
     if mark.clear_from == "flags":
         return say("{share} % of the area clear by its quality flags", share=share)
     if mark.clear_from == "index":
@@ -70,6 +92,14 @@ def origin_words(marks: Sequence[DateMark]) -> str:
         "": say("clear share unknown"),
     }
     counted = {origin: sum(mark.clear_from == origin for mark in marks) for origin in told}
-    return "; ".join(
+    lines = "; ".join(
         say("{count} dates", count=count) + ": " + told[origin] for origin, count in counted.items() if count
+    )
+    partial = sum(is_partial(mark) and mark.clear_from == "flags" for mark in marks)
+    if not partial:
+        return lines
+    return (
+        lines
+        + ". "
+        + say("{count} dates cover a part of the area only; their clear share is that of the part", count=partial)
     )

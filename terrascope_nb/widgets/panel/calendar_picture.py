@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 from terrascope_nb.cube.dates import DateMark
+from terrascope_nb.widgets.panel.availability_words import clear_share
 
 _CELL, _ROW, _LEFT, _EDGE = 20, 30, 62, 8
 _INK, _PALE, _BAR, _TRACK, _PAPER = "#212121", "#757575", "#1976d2", "#d5d5d5", "#ffffff"
@@ -36,11 +37,11 @@ def calendar_png(marks: Sequence[DateMark], dropped: Collection[str] = ()) -> by
         middle = left + (_CELL - 2) / 2
         draw.text((middle, top + 8), str(mark.day.day), fill=_PALE if gone else _INK, font=font, anchor="mm")
         bar = (left, top + 17, left + _CELL - 3, top + 23)
-        if math.isnan(mark.clear):
+        if math.isnan(clear_share(mark)):
             draw.rectangle(bar, outline=_PALE)
         else:
             draw.rectangle(bar, fill=_TRACK)
-            wide = mark.clear / 100 * (_CELL - 3)
+            wide = clear_share(mark) / 100 * (_CELL - 3)
             if wide >= 1:
                 draw.rectangle((left, top + 17, left + wide, top + 23), fill=_PALE if gone else _BAR)
         if gone:

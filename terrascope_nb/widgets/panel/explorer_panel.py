@@ -20,6 +20,8 @@ from terrascope_nb.products.registry import get_product
 from terrascope_nb.widgets.live_map.map import Map
 from terrascope_nb.widgets.panel import explorer_work as work
 from terrascope_nb.widgets.panel.availability import Availability
+from terrascope_nb.widgets.panel.closing import close_all, parts_of
+from terrascope_nb.widgets.panel.explorer_words import filter_words
 from terrascope_nb.widgets.panel.footprints import Footprints
 from terrascope_nb.widgets.panel.results_table import ResultsTable
 from terrascope_nb.widgets.parts.code_cell import CodeCell
@@ -35,11 +37,21 @@ from terrascope_nb.words import language, say
 _COLOURS = ("red", "green", "blue")
 
 
+class FreshItems(traitlets.Instance[Items]):
+    """Items that are searched for again before they are handed out, when the choices have changed since."""
+
+    def get(self, obj: Any, cls: Any = None) -> Items | None:
+        """Return them, fresh."""
+        obj.refresh()
+        found: Items | None = super().get(obj, cls)
+        return found
+
+
 class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
     """What is seen of an explorer; `Explorer` does the work."""
 
-    items = traitlets.Instance(Items, allow_none=True)
-    """The items that are kept."""
+    items = FreshItems(Items)
+    """The items that are kept of what is chosen now; asking for them searches again when the choices have changed."""
 
     def __init__(
         self,
@@ -60,9 +72,12 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         self._wanted_bands = (bands,) if isinstance(bands, str) else None if bands is None else tuple(bands)
         self._layer: Any = None
         self._legend: Any = None
-        self.found = Items(())
+        self._closed = False
+        self._answer: tuple[str, str] = ("", "info")
+        self._own_map = map is None
+        self.kept = self.all_found = Items(())
         super().__init__()
-        self.items = self.found
+        self.items = self.all_found
         self.map = Map(area=area) if map is None and area is not None else map or Map()
         self._build(product, area, period, filters)
         self._product_changed()
@@ -87,7 +102,24 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         raise NotImplementedError
 
     def keep_clear(self, percent: float) -> None:
+        """Keep only the dates that are so clear."""
+        raise NotImplementedError
+
+    def keep_clear_later(self, percent: float) -> None:
         """Answer the button "Drop the cloudier dates"."""
+        raise NotImplementedError
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether other things are chosen now than were searched for."""
+        raise NotImplementedError
+
+    def refresh(self) -> None:
+        """Search for what is chosen now, when that was not searched for yet."""
+        raise NotImplementedError
+
+    def _size_later(self) -> None:
+        """Work out the size when choices have come to rest."""
         raise NotImplementedError
 
     def _selected(self) -> None:
@@ -171,23 +203,34 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             return self._asked_product
         return self.product.id
 
-    def show_found(self, found: Items, said: Sequence[str]) -> None:
-        """Show the answer of a search."""
-        self.found = found
-        self.items = found
+    def show_found(self, found: Items, said: Sequence[str], dropped: Collection[str] = ()) -> None:
+        """Show the answer of a search, and what of it stays left out."""
+        self.all_found = found
         self.footprints.show_items(found)
         with self._together():
-            self.table.show_items(found)
+            self.table.show_items(found, dropped)
             self.dates.show_items(found)
+            self.dates.dropped = work.split_dropped(found, set(dropped))[0]
+        self.kept = self.items = found.without(*dropped)
         self._results.layout.display = self._calendar.layout.display = "" if found else "none"
         self.code_cell.code = ""
         notes = [*said, *found.notes]
         if not found:
-            self.status.tell("\n".join(notes) or say("Nothing was found."), "warning")
+            self._tell_answer("\n".join(notes) or say("Nothing was found."), "warning")
             return
         self._look_at(found)
         several = say("{count} scenes on {dates} dates", count=len(found), dates=len(self.dates.dates))
-        self.status.tell("\n".join([several, *notes]), "warning" if said else "done")
+        self._tell_answer("\n".join([several, *notes]), "warning" if said else "done")
+
+    def _tell_answer(self, text: str, kind: str) -> None:
+        self._answer = (text, kind)
+        self.status.tell(text, kind)
+        if self.is_outdated:
+            self.status.tell(f"{text}\n{self.notice()}", "warning")
+
+    def notice(self) -> str:
+        """Return what is said while other things are chosen than were searched for."""
+        return say("The choices have changed; search again to see what there is.")
 
     def _look_at(self, found: Items) -> None:
         if self.area is not None:
@@ -263,7 +306,13 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         self._mask = widgets.Dropdown(options=[(say("no mask"), "")], value="", description=say("Mask"))
         self._whole = widgets.Checkbox(value=False, indent=False, description=say("Read all values into memory now"))
         self._clear = widgets.BoundedFloatText(
-            value=50, min=0, max=100, step=5, description=say("At least clear, %"), style={"description_width": "9em"}
+            value=50,
+            min=0,
+            max=100,
+            step=5,
+            description=say("At least clear, %"),
+            tooltip=say("Of the part of the area that the scenes of a date cover"),
+            style={"description_width": "9em"},
         )
         self._size_text = widgets.HTML()
         self._results = widgets.VBox(
@@ -278,7 +327,7 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             ],
             layout=widgets.Layout(display="none"),
         )
-        clearer = button(say("Drop the cloudier dates"), lambda: self.keep_clear(self._clear.value))
+        clearer = button(say("Drop the cloudier dates"), lambda: self.keep_clear_later(self._clear.value))
         self._calendar = widgets.VBox([self.dates, row(self._clear, clearer)], layout=widgets.Layout(display="none"))
         left = widgets.VBox(
             [*self.sections, row(self._search_button), self.status, self._calendar],
@@ -299,6 +348,7 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             (self.filter_picker, "filters"),
         ):
             picker.observe(lambda _: self._choices_changed(), name)
+        self.area_picker.observe(lambda change: self._link_pasted(change["new"]), "link")
         for field in (self._bands, self._mask):
             field.observe(lambda _: self._selected(), "value")
 
@@ -327,12 +377,40 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
             say("none chosen") if area is None else say("{name}, {size} km²", name=name, size=f"{area.area_km2:.3g}"),
             say("none chosen") if product is None else in_language(product.title, spoken),
             say("all dates") if self.period is None else str(self.period),
-            say("none") if not self.filters else ", ".join(f"{key} {value}" for key, value in self.filters.items()),
+            filter_words(self.filters) or say("none"),
         )
         for section, text in zip(self.sections, texts, strict=True):
             section.summarise(text)
-        if self.found and self.status.kind != "busy":
-            self.status.tell(say("The choices have changed; search again to see what there is."), "info")
+        if self.status.kind != "busy":
+            if self.is_outdated:
+                self.status.tell(self.notice(), "warning")
+            elif self.status.text == self.notice():
+                self.status.tell(*self._answer)
+        self.code_cell.code = ""
+        self._size_later()
+
+    def _link_pasted(self, link: Any) -> None:
+        """Choose product and day that a link of the viewer shows, and say so; its area is chosen already."""
+        if link is None:
+            return
+        told, missing = [], []
+        try:
+            if link.product is not None:
+                self.product = link.collection or link.product
+                told.append(in_language(self.product.title, language()) if self.product is not None else link.product)
+        except TerrascopeError as error:
+            missing.append(error.message)
+        if link.period is not None:
+            self.period = link.period
+            told.append(str(link.date))
+        lines = [say("Taken from the viewer link: {what}.", what=", ".join([say("area"), *told]))]
+        if link.product is None:
+            missing.append(say("The link names no product that is known here; choose one."))
+        if link.period is None:
+            missing.append(say("The link names no date; choose a period."))
+        self.status.tell(
+            "\n".join([*lines, *missing, say("Search to see what there is.")]), "warning" if missing else "info"
+        )
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -346,8 +424,8 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         if self._syncing:
             return
         before, now = set(change["old"] or ()), set(change["new"])
-        gone = {item.id for item in self.found if work.day_of(item) in now - before}
-        back = {item.id for item in self.found if work.day_of(item) in before - now}
+        gone = {item.id for item in self.all_found if work.day_of(item) in now - before}
+        back = {item.id for item in self.all_found if work.day_of(item) in before - now}
         kept = [one for one in self.table.dropped if one not in back]
         self._select([*kept, *(one for one in gone if one not in kept)])
 
@@ -367,9 +445,9 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         """Drop exactly these scenes, everywhere."""
         with self._together():
             gone = set(dropped)
-            self.table.dropped = [item.id for item in self.found if item.id in gone]
-            self.dates.dropped = work.split_dropped(self.found, gone)[0]
-        self.items = self.found.without(*self.table.dropped)
+            self.table.dropped = [item.id for item in self.all_found if item.id in gone]
+            self.dates.dropped = work.split_dropped(self.all_found, gone)[0]
+        self.kept = self.items = self.all_found.without(*self.table.dropped)
         self._selected()
 
     def say_size(self, text: str) -> None:
@@ -384,7 +462,21 @@ class ExplorerPanel(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untype
         self.status.tell(work.reason_of(error), "error")
 
     def close(self) -> None:
-        """Leave the page with all parts."""
-        for part in (self.dates, self.table, self.footprints, self.map):
-            part.close()
+        """Leave the page with all parts; a map that was given stays, without what was drawn on it."""
+        if self._closed:
+            return
+        self._closed = True
+        parts = parts_of(self)
+        self.dates.close()
+        self.area_picker.close()
+        if self._legend is not None:
+            self._legend.close()
+        if not self._own_map:
+            for layer in (self.footprints, self._layer):
+                if layer is not None and layer in self.map.layers:
+                    self.map.remove(layer)
+            staying = {id(one) for one in parts_of(self.map)}
+            parts = [one for one in parts if id(one) not in staying]
+        close_all(one for one in reversed(parts) if one is not self)
+        self.unobserve_all()
         super().close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terrascope_nb.catalogue.item_facts import time_of
 from terrascope_nb.catalogue.items import Items
+from terrascope_nb.catalogue.query import search
 from terrascope_nb.catalogue.snippet import Selection
 from terrascope_nb.cube.budget import fits, size_text
 from terrascope_nb.errors import TerrascopeError
@@ -72,24 +73,52 @@ def source_code(asked: Any, found: Items) -> Any:
     return found.source if found.source and Path(found.source).exists() else None
 
 
-def selection_of(
-    found: Items,
-    *,
-    product: str,
-    area: Aoi | None,
-    period: Period | None,
-    filters: Mapping[str, Any],
-    source: Any,
-    dropped: Collection[str],
-    load: Mapping[str, Any] | None,
-) -> Selection:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One search as it was asked; it stays with what it found, whatever is chosen later."""
+
+    product: str
+    """The name that was searched by."""
+    area: Aoi | None
+    """Where."""
+    period: Period | None
+    """When."""
+    filters: Mapping[str, Any]
+    """Further keyword arguments."""
+    source: Any = field(default=None, compare=False)
+    """Which catalogue."""
+
+    def search(self) -> Items:
+        """Return what it finds now."""
+        return search(self.product, self.area, self.period, **self.filters, source=self.source)
+
+
+def carried(before: Items, dropped: Collection[str], found: Items, *, days: bool) -> tuple[list[str], list[str]]:
+    """Return the ids that stay left out after another search, and the names that it did not find.
+
+    Parameters
+    ----------
+    before, found : Items
+        What the search before and this one found.
+    dropped : collection of str
+        Ids that were left out.
+    days : bool
+        True: of a day that was left out whole, all scenes stay out, those that are new too.
+    """
+    whole, singles = split_dropped(before, dropped)
+    names = [*whole, *singles] if days else [item.id for item in before if item.id in dropped]
+    ids, unknown = found.meant(names)
+    return list(ids), list(unknown)
+
+
+def selection_of(found: Items, asked: Asked, *, dropped: Collection[str], load: Mapping[str, Any] | None) -> Selection:
     """Return everything that makes the kept items, and the cube, again."""
     days, singles = split_dropped(found, dropped)
     return Selection(
-        product,
-        area,
-        closed_period(period, found),
-        {**filters, "source": source_code(source, found)},
+        asked.product,
+        asked.area,
+        closed_period(asked.period, found),
+        {**asked.filters, "source": source_code(asked.source, found)},
         (*days, *singles),
         load,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -12,6 +13,7 @@ from ipywidgets import Widget, widget_serialization
 
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.items_text import show_text
+from terrascope_nb.errors import TerrascopeWarning
 from terrascope_nb.widgets.parts.status_line import STATIC
 from terrascope_nb.words import say
 
@@ -107,8 +109,14 @@ class ResultsTable(anywidget.AnyWidget):
 
     def drop(self, *ids: str) -> None:
         """Leave scenes out."""
-        known = {item.id for item in self.items}
-        self.dropped = [*self.dropped, *(one for one in ids if one in known and one not in self.dropped)]
+        known, unknown = self.items.meant(ids)
+        if unknown:
+            warnings.warn(
+                f"{', '.join(unknown)} is none of the {len(self.items)} scenes that were found, so nothing was dropped for it.",
+                TerrascopeWarning,
+                stacklevel=2,
+            )
+        self.dropped = [*self.dropped, *(one for one in known if one not in self.dropped)]
 
     def keep(self, *ids: str) -> None:
         """Take scenes in again."""
