@@ -11,6 +11,7 @@ import ipyleaflet
 from traitlets import CFloat, CInt, Dict, List, Unicode, observe
 
 from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds, TileAddress
+from terrascope_nb.widgets.live_map.closing import is_over
 from terrascope_nb.widgets.live_map.handshake import MODULE
 from terrascope_nb.widgets.live_map.layer_names import NamedOverlay, layer_name
 from terrascope_nb.widgets.live_map.tile_channel import TileChannel
@@ -118,10 +119,11 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
 
     def close(self) -> None:
         """Stop painting and leave the map."""
-        if self.comm is not None:  # ipywidgets closes again what is forgotten, and what could not be made
-            self._channel.cancel()
-            if self._stand_in is not None:
-                self._stand_in.close()
+        if is_over(self):
+            return
+        self._channel.cancel()
+        if self._stand_in is not None:
+            self._stand_in.close()
         super().close()
 
     @observe("opacity", "visible", "name")

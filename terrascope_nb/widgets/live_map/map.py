@@ -17,9 +17,10 @@ from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as area_of
 from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds
+from terrascope_nb.widgets.live_map.closing import close_whole, is_over
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
-from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON
+from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON, NamedTiles
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
 from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer
@@ -108,6 +109,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         self._stills_lock = threading.Lock()
         self._stills_wanted = False
         self._note_control: ipyleaflet.WidgetControl | None = None
+        self._own: list[ipyleaflet.Control] = []
         self._front = front_end()
         _check_view(center, zoom)
         self._follows = center is None and zoom is None and area is None
@@ -124,7 +126,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         self._home = list(self.center), self.zoom
         self._add_controls()
         if tools:
-            super().add(ipyleaflet.WidgetControl(widget=self.tools, position="topright", max_width=520))
+            self._put(ipyleaflet.WidgetControl(widget=self.tools, position="topright", max_width=520))
         self._front.observe(self._on_front_end, names=["present", "trouble"])
         self._front.observe(self._on_theme, names=["dark"])
         self._on_front_end(None)
@@ -292,14 +294,18 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         return map_link(self, layer)
 
     def close(self) -> None:
-        """Take the map out of the notebook and stop painting for it."""
-        if self.comm is not None:  # ipywidgets closes again what is forgotten, and what could not be made
-            self._front.unobserve(self._on_front_end, names=["present", "trouble"])
-            self._front.unobserve(self._on_theme, names=["dark"])
-            for layer in self.layers:
-                if isinstance(layer, KernelTiles):
-                    layer.close()
+        """Take the map out of the notebook and stop painting for it; its tools, controls and data layers go with it."""
+        if is_over(self):
+            return
+        self._front.unobserve(self._on_front_end, names=["present", "trouble"])
+        self._front.unobserve(self._on_theme, names=["dark"])
+        if self._tools is not None:
+            self._tools.close()
+        made = [layer for layer in self.layers if isinstance(layer, (KernelTiles, NamedGeoJSON, NamedTiles))]
+        own = [self._note_control, *self._own, self.zoom_control_instance, self.attribution_control_instance]
+        parts = (self.layout, self.style, self.default_style, self.dragging_style)
         super().close()
+        close_whole([*made, *own, *parts])
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         data = super()._repr_mimebundle_(**options)
@@ -328,7 +334,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         return found
 
     def _composed(self, view: Bounds, stills: list[tuple[KernelTiles, Still | None]]) -> bytes:
-        others = [layer for layer in self.layers if not isinstance(layer, KernelTiles)]
+        others = [one for one in (*self.layers, *self.controls) if not isinstance(one, KernelTiles)]
         return compose(view, self._size(), stills, others)
 
     def _keep_stills(self, stills: list[tuple[KernelTiles, Still | None]]) -> None:
@@ -387,9 +393,14 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             icon="home", tooltip=say("Home"), layout=ipywidgets.Layout(width="30px", height="30px", padding="0")
         )
         home.on_click(lambda _: self.go_home())
-        super().add(ipyleaflet.WidgetControl(widget=home, position="topleft"))
-        super().add(ipyleaflet.FullScreenControl(position="topleft"))
-        super().add(ipyleaflet.ScaleControl(position="bottomleft", imperial=False))
+        self._put(ipyleaflet.WidgetControl(widget=home, position="topleft"))
+        self._put(ipyleaflet.FullScreenControl(position="topleft"))
+        self._put(ipyleaflet.ScaleControl(position="bottomleft", imperial=False))
+
+    def _put(self, control: ipyleaflet.Control) -> None:
+        """Put a control on the map that goes with it."""
+        self._own.append(control)
+        super().add(control)
 
     def _basemap_of(self, choice: Any) -> Any:
         if not isinstance(choice, str):

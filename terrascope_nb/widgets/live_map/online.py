@@ -10,6 +10,7 @@ import xyzservices
 from traitlets import Unicode
 
 from terrascope_nb.errors import CubeError, near_misses
+from terrascope_nb.widgets.live_map.closing import is_over
 from terrascope_nb.widgets.live_map.handshake import MODULE
 from terrascope_nb.widgets.live_map.layer_names import NamedTiles
 
@@ -57,6 +58,14 @@ class OnlineBasemap(NamedTiles):
         if self._stand_in is None:
             self._stand_in = NamedTiles(**self._choices)
         return self._stand_in
+
+    def close(self) -> None:
+        """Leave the map, with what stood in for it."""
+        if is_over(self):
+            return
+        if self._stand_in is not None:
+            self._stand_in.close()
+        super().close()
 
     def _on_message(self, _widget: Any, content: Mapping[str, Any], _buffers: Any) -> None:
         if content.get("msg") != "tileerror":

@@ -49,10 +49,16 @@ class Clicks:
             _hearing[self.map] = self
             if before is not None and before is not self:
                 before.toggle.value = False
-            self.map.default_style = {"cursor": "crosshair"}
+            self._show_cursor("crosshair")
         elif before is self:
             del _hearing[self.map]
-            self.map.default_style = {"cursor": "grab"}
+            self._show_cursor("grab")
+
+    def _show_cursor(self, cursor: str) -> None:
+        if self.map.comm is not None:
+            before = self.map.default_style
+            self.map.default_style = {"cursor": cursor}
+            before.close()
 
     def _on_interaction(self, **event: Any) -> None:
         if event.get("type") == "click" and self.toggle.value and event.get("coordinates"):

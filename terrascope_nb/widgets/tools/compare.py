@@ -14,7 +14,7 @@ from terrascope_nb.widgets.live_map.raster_layer import RasterLayer, time_index_
 from terrascope_nb.widgets.parts.field import WIDE, row
 from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.swipe_control import SwipeControl
-from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of
+from terrascope_nb.widgets.tools.tool import LayerLike, Tool, day_texts, layer_of, take_off
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Compare(Tool):
         self.follow(shown, self._on_layers, ["layers"])
         self._apply()
         self.follow(front_end(), self._apply, ["present"])
-        self.when_closed(self._leave)
+        self.when_closed(self._leave_map)
         _comparing[shown] = self
 
     def code(self) -> str:
@@ -195,11 +195,9 @@ class Compare(Tool):
     def _drop_control(self) -> None:
         if self._control is not None:
             control, self._control = self._control, None
-            if control in self.map.controls:
-                self.map.remove(control)
-            control.close()
+            take_off(self.map, control)
 
-    def _leave(self) -> None:
+    def _leave_map(self) -> None:
         self._drop_control()
         if _comparing.get(self.map) is self:
             del _comparing[self.map]
@@ -207,9 +205,7 @@ class Compare(Tool):
         for layer, time_index, _ in self._were:
             layer.time_index = time_index
         if self._made:
-            if self.right in self.map.layers:
-                self.map.remove(self.right)
-            self.right.close()
+            take_off(self.map, self.right)
         elif self.one_stretch and self.right.look != self._were[1][2]:
             self.right.show_look(self._were[1][2])
 

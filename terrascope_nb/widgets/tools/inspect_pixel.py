@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import ipyleaflet
 import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.errors import CubeError, TerrascopeError
 from terrascope_nb.maps.colour import unit_text
 from terrascope_nb.raster.tiling import PixelValue
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
-from terrascope_nb.widgets.parts.field import WIDE, button, row
+from terrascope_nb.widgets.parts.field import WIDE, attempt, button, row
 from terrascope_nb.widgets.tools.clicks import Clicks
-from terrascope_nb.widgets.tools.tool import Tool, date_text
+from terrascope_nb.widgets.tools.tool import Tool, date_text, take_off
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -33,50 +34,61 @@ class Found(NamedTuple):
     """Why not."""
 
 
+_marking: WeakKeyDictionary[Any, PixelInspector] = WeakKeyDictionary()
+"""Map -> the inspector whose place is marked on it."""
+
+
 class PixelInspector(Tool):
-    """Click on the map, or type a place, and read what the layers hold there.
+    """Click on the map, or type a place, and read what the layers hold there; a map marks the last place.
 
     Parameters
     ----------
     shown : Map
     lon, lat : float, optional
-        Inspect this place at once, in degrees.
+        Inspect this place at once, in degrees; both or none.
 
     Attributes
     ----------
     place : (lon, lat) or None
         A trait; setting it inspects.
     found : tuple of Found
-        One per visible data layer, the uppermost first.
+        One per visible data layer, the uppermost first. Where the legend of a layer is in decibels, the text of its
+        value says these and the linear number.
+
+    Raises
+    ------
+    CubeError
+        A place that is none.
     """
 
     place = traitlets.Tuple(allow_none=True, default_value=None)
 
     def __init__(self, shown: Map, lon: float | None = None, lat: float | None = None) -> None:
+        asked = None if lon is None and lat is None else _place(lon, lat)
         self.found: tuple[Found, ...] = ()
         self.marker: ipyleaflet.CircleMarker | None = None
         self.lon = widgets.FloatText(description=say("Longitude"), style=WIDE, step=0.001)
         self.lat = widgets.FloatText(description=say("Latitude"), style=WIDE, step=0.001)
         self.table = widgets.HTML()
-        typed = button(say("Inspect this place"), lambda: self.inspect(self.lon.value, self.lat.value))
+        typed = button(say("Inspect this place"), lambda: attempt(self._inspect_typed, self.message))
         middle = button(say("Middle of the map"), self._inspect_middle)
         self.clicks = Clicks(shown, self.inspect)
         super().__init__(
             shown, say("Inspect a pixel"), [row(self.clicks.toggle), row(self.lon, self.lat, typed, middle), self.table]
         )
         self.when_closed(self.clicks.close)
-        self.when_closed(self._remove_marker)
+        self.when_closed(self.remove_marker)
         self.when_closed(lambda: self._listen(()))
         self.lat.value, self.lon.value = shown.center[0], shown.center[1]
         self.follow(shown, self._on_layers, ["layers"])
         self._followed: tuple[RasterLayer, ...] = ()
         self._on_layers(None)
-        if lon is not None and lat is not None:
-            self.inspect(lon, lat)
+        if asked is not None:
+            self.place = asked
 
     def inspect(self, lon: float, lat: float) -> tuple[Found, ...]:
         """Read a place in degrees; what was found, the uppermost layer first."""
-        self.place = (float(lon), float(lat))
+        self.place = _place(lon, lat)
         return self.found
 
     def code(self) -> str:
@@ -95,7 +107,7 @@ class PixelInspector(Tool):
     def _on_place(self, _: Any) -> None:
         if self.place is None:
             self.found, self.table.value = (), ""
-            self._remove_marker()
+            self.remove_marker()
             return
         lon, lat = self.place
         self.lon.value, self.lat.value = round(lon, 6), round(lat, 6)
@@ -131,10 +143,19 @@ class PixelInspector(Tool):
         self.table.value = _table_html(self.found, self.place)
         self._code_changed()
 
+    def _inspect_typed(self) -> None:
+        self.inspect(self.lon.value, self.lat.value)
+
     def _inspect_middle(self) -> None:
         self.inspect(self.map.center[1], self.map.center[0])
 
     def _mark(self, lat: float, lon: float) -> None:
+        other = _marking.get(self.map)
+        if other is not None and other is not self:
+            other.remove_marker()
+        _marking[self.map] = self
+        if self.marker is not None and self.marker not in self.map.layers:
+            self.remove_marker()
         if self.marker is None:
             self.marker = ipyleaflet.CircleMarker(
                 location=(lat, lon), radius=6, color="#ffffff", fill_color="#d00000", fill_opacity=0.9, weight=2,
@@ -144,10 +165,25 @@ class PixelInspector(Tool):
         else:
             self.marker.location = (lat, lon)
 
-    def _remove_marker(self) -> None:
-        if self.marker is not None and self.marker in self.map.layers:
-            self.map.remove(self.marker)
-        self.marker = None
+    def remove_marker(self) -> None:
+        """Take the mark of the place off the map."""
+        marker, self.marker = self.marker, None
+        if marker is not None:
+            take_off(self.map, marker)
+
+
+def _place(lon: Any, lat: Any) -> tuple[float, float]:
+    try:
+        place = float(lon), float(lat)
+        inside = abs(place[0]) <= 360 and abs(place[1]) <= 90
+    except (TypeError, ValueError):
+        inside = False
+    if not inside:
+        raise CubeError(
+            f"lon={lon!r}, lat={lat!r} is asked for; give both in degrees, longitude from -180 to 180 and latitude from "
+            "-90 to 90, such as inspect(4.35, 50.85)."
+        )
+    return place
 
 
 def value_text(value: PixelValue) -> str:

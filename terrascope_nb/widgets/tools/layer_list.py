@@ -8,6 +8,7 @@ import ipyleaflet
 import ipywidgets as widgets
 
 from terrascope_nb.errors import CubeError
+from terrascope_nb.widgets.live_map.closing import close_whole
 from terrascope_nb.widgets.parts.field import button, row
 from terrascope_nb.widgets.tools.range_field import RangeField
 from terrascope_nb.widgets.tools.tool import Tool, name_of, plain
@@ -65,9 +66,8 @@ class LayerList(Tool):
         if self._of == self.map.layers:
             return
         self._of = self.map.layers
-        for old in self.rows.children:
-            old.close()
-        self.rows.children = [self._row(layer) for layer in reversed(self.map.layers)]
+        before, self.rows.children = self.rows.children, [self._row(layer) for layer in reversed(self.map.layers)]
+        close_whole(before)
         self._code_changed()
 
     def _row(self, layer: ipyleaflet.Layer) -> widgets.HBox:

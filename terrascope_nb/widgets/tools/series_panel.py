@@ -21,7 +21,7 @@ from terrascope_nb.extent.aoi import area as to_area
 from terrascope_nb.widgets.parts.background import Worker, heard
 from terrascope_nb.widgets.parts.field import LONG, WIDE, button, on_enter, row
 from terrascope_nb.widgets.tools.clicks import Clicks
-from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of
+from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of, take_off
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class SeriesPanel(Tool):
     area : AoiLike, optional
         Ask this at once, and wait for it.
     draw : bool
-        Put tools to draw a polygon or rectangle on the map.
+        Hear what is drawn on the map; a map without a drawing control gets one, for as long as the tool is open.
 
     Attributes
     ----------
@@ -139,12 +139,27 @@ class SeriesPanel(Tool):
         """Return the series as text."""
         if self.table is None:
             return say("{title}: nothing asked yet", title=self.title)
-        return f"{self.title}\n{self.table.to_string(index=False, max_rows=30)}"
+        return f"{self.title}\n{self._units()}\n{self.table.to_string(index=False, max_rows=30)}"
 
     @property
     def csv(self) -> str:
-        """The table as CSV."""
-        return "" if self.table is None else str(self.table.to_csv(index=False))
+        """The table as CSV, with a column that says the unit of the values."""
+        if self.table is None:
+            return ""
+        units = [self.unit_of(str(name)) for name in self.table["variable"]]
+        at = self.table.columns.get_loc("variable") + 1
+        told = self.table.copy()
+        told.insert(at, "unit", units)
+        return str(told.to_csv(index=False))
+
+    def unit_of(self, variable: str) -> str:
+        """Return the unit of a variable in the table, in which radar backscatter stays linear; empty when unknown."""
+        assert self.table is not None
+        known = self.table.attrs.get("units", {})
+        unit = str((known.get(variable, "") if isinstance(known, dict) else known) or "")
+        if not self.layer.look.decibel:
+            return unit
+        return "linear" if unit in {"", "1"} else f"{unit}, linear"
 
     def _read(self, asked: Aoi, cancel: Cancel | None = None) -> tuple[pd.DataFrame, list[str]]:
         with heard() as warned:
@@ -166,8 +181,17 @@ class SeriesPanel(Tool):
             self.message.news(
                 [say("{valid} of {count} dates have a value.", valid=valid, count=len(self.table)), *warned]
             )
-        self.numbers.value = _numbers_html(self.table, self.csv, self.layer.name)
+        self.numbers.value = _numbers_html(self.table, self.csv, self.layer.name, self._units())
         self._code_changed()
+
+    def _units(self) -> str:
+        """Return the units of the table as a sentence."""
+        assert self.table is not None
+        names = dict.fromkeys(str(name) for name in self.table["variable"])
+        told = ", ".join(f"{name} [{'-' if (unit := self.unit_of(name)) == '1' else unit or '?'}]" for name in names)
+        if not self.layer.look.decibel:
+            return say("Unit: {unit}", unit=told)
+        return say("Unit: {unit}; the map shows decibels, the table linear values.", unit=told)
 
     def _fail(self, error: Exception) -> None:
         self.picture.value = self.numbers.value = ""
@@ -178,25 +202,23 @@ class SeriesPanel(Tool):
             self.ask(self.typed.value.strip(), wait=False)
 
     def _add_drawing(self) -> None:
-        self.drawing = ipyleaflet.DrawControl(
-            polygon=_SHAPE,
-            rectangle=_SHAPE,
-            polyline={},
-            circlemarker={},
-            circle={},
-            marker={},
-            edit=False,
-            remove=False,
-        )
+        """Hear what is drawn: with the drawing control that the map has, of an area picker say, else with one of ours."""
+        there = [one for one in self.map.controls if isinstance(one, ipyleaflet.DrawControl)]
+        self.drawing = there[0] if there else ipyleaflet.DrawControl(
+            polygon=_SHAPE, rectangle=_SHAPE, polyline={}, circlemarker={}, circle={}, marker={}, edit=False, remove=False,
+        )  # fmt: skip
 
         def drawn(_control: Any, action: str, geo_json: dict[str, Any]) -> None:
             if action == "created":
-                self.drawing.clear()
+                if not there:
+                    self.drawing.clear()
                 self.ask(geo_json["geometry"], wait=False)
 
         self.drawing.on_draw(drawn)
-        self.map.add(self.drawing)
-        self.when_closed(lambda: self.map.remove(self.drawing))
+        self.when_closed(lambda: self.drawing.on_draw(drawn, remove=True))
+        if not there:
+            self.map.add(self.drawing)
+            self.when_closed(lambda: take_off(self.map, self.drawing))
 
     def _draw_outline(self, asked: Aoi) -> None:
         self._remove_outline()
@@ -208,9 +230,9 @@ class SeriesPanel(Tool):
         self.map.add(self._outline)
 
     def _remove_outline(self) -> None:
-        if self._outline is not None and self._outline in self.map.layers:
-            self.map.remove(self._outline)
-        self._outline = None
+        outline, self._outline = self._outline, None
+        if outline is not None:
+            take_off(self.map, outline)
 
 
 def _cube_of(layer: Any, cube: Any) -> Any:
@@ -264,7 +286,7 @@ def _summary(table: pd.DataFrame) -> str:
                low=f"{seen['mean'].min():.4g}", high=f"{seen['mean'].max():.4g}")  # fmt: skip
 
 
-def _numbers_html(table: pd.DataFrame, csv: str, name: str) -> str:
+def _numbers_html(table: pd.DataFrame, csv: str, name: str, units: str) -> str:
     data = base64.b64encode(csv.encode("utf-8")).decode("ascii")
     columns = ["time", "variable", "mean", "std", "count", "valid_percent"]
     head = "".join(f"<th scope='col' style='padding:0 8px;text-align:left'>{one}</th>" for one in columns)
@@ -277,7 +299,7 @@ def _numbers_html(table: pd.DataFrame, csv: str, name: str) -> str:
     return (
         "<div style='color:var(--jp-ui-font-color1, #212121);line-height:1.4'>"
         f"<a download='{file}' href='data:text/csv;base64,{data}' style='color:var(--jp-content-link-color, #1565c0);"
-        f"text-decoration:underline'>{html.escape(say('Save as CSV'))}</a>"
+        f"text-decoration:underline'>{html.escape(say('Save as CSV'))}</a> <span>{html.escape(units)}</span>"
         f"<div tabindex='0' role='region' aria-label='{label}' style='max-height:160px;overflow:auto'>"
         f"<table style='border-collapse:collapse'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>"
     )

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from terrascope_nb.errors import CubeError
+from terrascope_nb.widgets.live_map.closing import close_whole
 from terrascope_nb.widgets.parts.field import WIDE, attempt, button, row
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of
 from terrascope_nb.words import say
@@ -77,6 +78,7 @@ class Stretch(Tool):
         self._show()
         self.maps.observe(self._on_map, "value")
         self.follow(self.layer, self._show, ["cmap", "revision"])
+        self.when_closed(lambda: close_whole([self.maps]))
 
     def set(
         self, *, percentiles: tuple[float, float] | None = None, vmin: Any = None, vmax: Any = None, cmap: Any = None

@@ -12,6 +12,7 @@ import numpy as np
 
 from terrascope_nb.catalogue.snippet import literal
 from terrascope_nb.errors import CubeError
+from terrascope_nb.widgets.live_map.closing import close_whole, is_over
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.parts.field import Message, Picker, button, heading, row
 from terrascope_nb.words import say
@@ -57,10 +58,14 @@ class Tool(Picker):
 
     def close(self) -> None:
         """Take the tool off the map, with everything it put there."""
+        if is_over(self):
+            return
         # A tool that could not be made is closed by Python before it has anything to undo.
         for act in reversed(self.__dict__.pop("_closers", [])):
             act()
-        super().close()
+        parts = (*self.children, self.layout)
+        widgets.VBox.close(self)  # a picker closes all it refers to; map and layers are not the tool's
+        close_whole(parts)
 
     def when_closed(self, act: Callable[[], None]) -> None:
         """Do something when the tool goes."""
@@ -87,6 +92,13 @@ class Tool(Picker):
         """Write the code anew where it is open."""
         if self._code.value:
             self._code.value = code_html(self.code())
+
+
+def take_off(shown: Map, what: Any) -> None:
+    """Take a layer or a control that a tool made off its map, where it still is there, and close it."""
+    if shown.comm is not None and what in (*shown.layers, *shown.controls):
+        shown.remove(what)
+    what.close()
 
 
 def code_html(code: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from weakref import ref
+from weakref import WeakSet, ref
 
 import ipyleaflet
 import ipywidgets as widgets
 
 from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.widgets.live_map.closing import close_whole, is_over
 from terrascope_nb.widgets.parts.field import Message, button, row
 from terrascope_nb.widgets.tools.bands import BandChooser
 from terrascope_nb.widgets.tools.colour_bar import ColourBar
@@ -20,7 +21,7 @@ from terrascope_nb.widgets.tools.layer_list import LayerList
 from terrascope_nb.widgets.tools.series_panel import SeriesPanel
 from terrascope_nb.widgets.tools.stretch import Stretch
 from terrascope_nb.widgets.tools.time_slider import TimeSlider
-from terrascope_nb.widgets.tools.tool import LayerLike, Tool
+from terrascope_nb.widgets.tools.tool import LayerLike, Tool, take_off
 from terrascope_nb.widgets.tools.view_area import ViewArea
 from terrascope_nb.words import say
 
@@ -44,6 +45,7 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
     def __init__(self, shown: Map) -> None:
         self._map = ref(shown)
         self.opened: Tool | None = None
+        self._made: WeakSet[Tool] = WeakSet()
         self.message = Message()
         self._place = widgets.VBox()
         self._kinds: dict[str, Callable[[], Tool]] = {
@@ -75,7 +77,7 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
 
     def time_slider(self, layer: LayerLike = None, *, date: Any = None, seconds: float = 1.5) -> TimeSlider:
         """Step through the dates of a layer; see `TimeSlider`."""
-        return TimeSlider(self.map, layer, date=date, seconds=seconds)
+        return self._remembered(TimeSlider(self.map, layer, date=date, seconds=seconds))
 
     def compare(
         self,
@@ -87,15 +89,15 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
         share: float = 0.5,
     ) -> Compare:
         """Compare two dates or two layers; see `Compare`."""
-        return Compare(self.map, left, right, dates=dates, way=way, share=share)
+        return self._remembered(Compare(self.map, left, right, dates=dates, way=way, share=share))
 
     def inspect(self, lon: float | None = None, lat: float | None = None) -> PixelInspector:
         """Read what the layers hold at a place; see `PixelInspector`."""
-        return PixelInspector(self.map, lon, lat)
+        return self._remembered(PixelInspector(self.map, lon, lat))
 
     def series(self, layer: LayerLike = None, *, cube: Any = None, area: Any = None, draw: bool = True) -> SeriesPanel:
         """Ask a layer for its values over time; see `SeriesPanel`."""
-        return SeriesPanel(self.map, layer, cube=cube, area=area, draw=draw)
+        return self._remembered(SeriesPanel(self.map, layer, cube=cube, area=area, draw=draw))
 
     def legend(self, layer: LayerLike = None, *, on_map: bool = False) -> ColourBar:
         """Tell what the colours of a layer mean; see `ColourBar`.
@@ -110,8 +112,8 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
         if on_map:
             control = ipyleaflet.WidgetControl(widget=tool.picture, position="bottomright")
             self.map.add(control)
-            tool.when_closed(lambda: self.map.remove(control))
-        return tool
+            tool.when_closed(lambda: take_off(self.map, control))
+        return self._remembered(tool)
 
     def stretch(
         self,
@@ -123,19 +125,34 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
         cmap: str | None = None,
     ) -> Stretch:
         """Choose which values get the first and last colour; see `Stretch`."""
-        return Stretch(self.map, layer, percentiles=percentiles, vmin=vmin, vmax=vmax, cmap=cmap)
+        return self._remembered(Stretch(self.map, layer, percentiles=percentiles, vmin=vmin, vmax=vmax, cmap=cmap))
 
     def bands(self, layer: LayerLike = None, bands: Any = None, *, cube: Any = None) -> BandChooser:
         """Draw other bands of the cube a layer was made from; see `BandChooser`."""
-        return BandChooser(self.map, layer, bands, cube=cube)
+        return self._remembered(BandChooser(self.map, layer, bands, cube=cube))
 
     def layers(self) -> LayerList:
         """List the layers, with opacity and order; see `LayerList`."""
-        return LayerList(self.map)
+        return self._remembered(LayerList(self.map))
 
     def view_area(self, *, take: bool = False) -> ViewArea:
         """Use what the map shows as an area; see `ViewArea`."""
-        return ViewArea(self.map, take=take)
+        return self._remembered(ViewArea(self.map, take=take))
+
+    def close(self) -> None:
+        """Close the box and every tool it made."""
+        if is_over(self):
+            return
+        for tool in list(self.__dict__.get("_made", ())):
+            tool.close()
+        parts = (*self.children, self.layout)
+        super().close()
+        close_whole(parts)
+
+    def _remembered(self, tool: AnyTool) -> AnyTool:
+        """Remember a tool, to close it with the map."""
+        self._made.add(tool)
+        return tool
 
     def open_tool(self, name: str) -> Tool | None:
         """Open a tool of the panel by the text of its button; the one before goes."""

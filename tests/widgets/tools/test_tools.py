@@ -5,7 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import re
+import subprocess
+import sys
+import textwrap
 
+import ipyleaflet
+import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
@@ -402,3 +407,121 @@ def test_a_stretch_by_percentiles_that_cannot_be_is_refused(shown, asked):
     tool.set(percentiles=asked)
     assert "role='alert'" in tool.message.value
     assert (tool.percentiles, tool.layer.look) == (None, look)
+
+
+@pytest.mark.parametrize("asked", [("a", "b"), (4.0, None), (None, 50.0), (4.0, 95.0), (float("nan"), 50.0)])
+def test_a_place_that_is_none_is_refused(shown, asked):
+    with pytest.raises(CubeError, match=r"lon=.*lat="):
+        shown.tools.inspect(*asked)
+    tool = shown.tools.inspect()
+    with pytest.raises(CubeError, match=r"lon=.*lat="):
+        tool.inspect(*asked)
+    assert tool.place is None
+
+
+def test_a_map_marks_one_inspected_place(shown, place):
+    for column in (3, 4, 5):
+        tool = shown.tools.inspect(*place(column, 6))
+    markers = [one for one in shown.layers if isinstance(one, ipyleaflet.CircleMarker)]
+    assert markers == [tool.marker]
+    tool.close()
+    assert not [one for one in shown.layers if isinstance(one, ipyleaflet.CircleMarker)]
+
+
+def test_radar_is_inspected_in_decibels_and_its_series_says_that_it_is_linear(cube, place):
+    radar = cube["B04"].rename("VV")
+    radar.attrs = {"units": "1", "product": "s1-sigma0", "band": "VV"}
+    shown = Map()
+    shown.add(radar, name="VV", time=2)
+    assert shown.tools.stretch().low.description == "From (dB)"
+    value = float(radar[2, 7, 40])
+    told = shown.tools.inspect(*place(40, 7)).describe()
+    assert f"{10 * np.log10(value):.2f} dB ({value:.5g} linear)" in told
+    tool = shown.tools.series(area=place(40, 7), draw=False)
+    read = pd.read_csv(io.StringIO(tool.csv))
+    assert read["unit"].tolist() == ["linear"] * 3
+    assert read["mean"].to_numpy() == pytest.approx(radar[:, 7, 40].to_numpy())
+    assert "VV [linear]" in tool.numbers.value
+    assert "linear" in tool.describe()
+    shown.close()
+
+
+def test_a_series_says_its_unit(shown, place):
+    tool = shown.tools.series(area=place(40, 7), draw=False)
+    assert "NDVI [-]" in tool.numbers.value
+    assert set(pd.read_csv(io.StringIO(tool.csv))["unit"]) == {1}
+
+
+def test_a_series_hears_the_drawing_control_that_the_map_has(shown, cube, place):
+    control = ipyleaflet.DrawControl()
+    shown.add(control)
+    tool = shown.tools.series()
+    assert [one for one in shown.controls if isinstance(one, ipyleaflet.DrawControl)] == [control]
+    lon, lat = place(20, 30)
+    drawn = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [lon, lat]}}
+    control._draw_callbacks(control, action="created", geo_json=drawn)
+    assert tool.wait(60)
+    assert tool.table["mean"].to_numpy() == pytest.approx(cube.NDVI[:, 30, 20].to_numpy())
+    tool.close()
+    assert control in shown.controls
+    control._draw_callbacks(control, action="created", geo_json=drawn)
+    alone = Map()
+    alone.add(cube["NDVI"])
+    own = alone.tools.series()
+    assert own.drawing in alone.controls
+    own.close()
+    assert own.drawing not in alone.controls
+    alone.close()
+
+
+# -- when all is over ------------------------------------------------------------------------------------------------------
+
+
+def widgets_there():
+    return set(ipywidgets.widgets.widget._instances)
+
+
+def test_a_closed_map_leaves_no_widget_of_its_own(cube, place):
+    Map(tools=True).close()
+    before = widgets_there()
+    shown = Map(tools=True)
+    layer = shown.add(cube["NDVI"], name="NDVI")
+    shown.add(cube, bands=("B04", "B03", "B02"))
+    shown.add(ts.area((3.7, 50.9, 3.8, 51.0)))
+    assert layer.stand_in
+    mine = ipyleaflet.Marker(location=(50.95, 3.75))
+    shown.add(mine)
+    tools = shown.tools
+    opened = [tools.time_slider(), tools.compare("NDVI"), tools.inspect(*place(1, 1)), tools.legend(on_map=True),
+              tools.stretch(), tools.bands(), tools.layers(), tools.view_area(take=True),
+              tools.series("NDVI", area=place(2, 2))]  # fmt: skip
+    tools.open_tool("Inspect")
+    shown.close()
+    shown.close()
+    for tool in opened:
+        tool.close()
+    left = {ipywidgets.widgets.widget._instances[one] for one in widgets_there() - before}
+    assert mine in left
+    mine.close()
+    assert sorted(type(one).__name__ for one in left) == ["Marker"]
+
+
+def test_a_process_that_ends_with_tools_open_says_nothing():
+    code = """
+        import numpy as np, odc.geo.xr, xarray as xr
+        from terrascope_nb.widgets.live_map.map import Map
+        times = np.array(["2024-05-01", "2024-06-01"], "datetime64[ns]")
+        y, x = 5_650_000.0 - 10 * np.arange(32), 550_000.0 + 10 * np.arange(32)
+        values = xr.DataArray(np.ones((2, 32, 32)), dims=("time", "y", "x"), coords={"time": times, "y": y, "x": x}, name="a")
+        m = Map(tools=True)
+        m.add(values.odc.assign_crs("EPSG:32631"), vmin=0, vmax=2)
+        t = m.tools
+        kept = [t.time_slider(), t.compare(), t.inspect(3.7, 50.9), t.legend(on_map=True), t.series(), t.layers()]
+        t.open_tool("Inspect")
+        gone = Map()
+        gone.close()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
