@@ -239,6 +239,10 @@ def _days_of(what: object, asked: str, *, edge: str = "") -> tuple[date, date]:
     if type(what).__module__ == "numpy":
         what = _from_numpy(what, asked)
     if isinstance(what, int):
+        if what < 1000:
+            raise PeriodError(
+                f"{asked} was asked for as a period, which is no year. Write four digits, like 2018.", value=what
+            )
         year = _make_date(what, 1, 1, asked)
         return year, year.replace(month=12, day=31)
     if isinstance(what, datetime):

@@ -6,6 +6,8 @@ import base64
 import copy
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +17,21 @@ import ipyleaflet
 import numpy as np
 import pytest
 import shapely
+from ipywidgets.widgets.widget import _instances
 from PIL import Image
 
-from terrascope_nb.errors import AreaError, UnknownPlaceError
+from terrascope_nb.errors import AreaError, UnknownPlaceError, UnknownProductError
 from terrascope_nb.extent.aoi import Aoi, area
 from terrascope_nb.extent.mgrs import tile_footprint
 from terrascope_nb.extent.saved import list_areas
 from terrascope_nb.settings import options
-from terrascope_nb.widgets.live_map.map import SAVED_MAP
+from terrascope_nb.widgets.live_map.map import SAVED_MAP, Map
 from terrascope_nb.widgets.parts.typed_field import TypedField
 from terrascope_nb.widgets.pickers.area_inputs import Hit
 from terrascope_nb.widgets.pickers.area_picker import AreaPicker
+from terrascope_nb.widgets.pickers.filter_picker import FilterPicker
+from terrascope_nb.widgets.pickers.period_picker import PeriodPicker
+from terrascope_nb.widgets.pickers.product_picker import ProductPicker
 
 BOX = (3.70, 51.19, 3.80, 51.23)
 
@@ -387,3 +393,102 @@ def test_thousands_of_parcels_are_shown_plainer_and_kept_exact(bare_map: ipyleaf
     assert sum(len(one["geometry"]["coordinates"][0]) for one in drawn) < shapely.get_num_coordinates(shapes).sum() / 2
     assert len(picker.features.options) == 500
     assert "600 areas" in picker.result.value
+
+
+LINK = "https://viewer.terrascope.be/terrascope/?language=en&layer=CGS_S2_FAPAR&date=2/6/2018&bbox=3.6,51.1,3.9,51.3"
+
+
+@pytest.mark.parametrize("how", ["value", "constructor"])
+def test_a_viewer_link_given_in_code_works_as_if_it_were_pasted(how: str) -> None:
+    picker = AreaPicker(LINK if how == "constructor" else None, map=False)
+    if how == "value":
+        picker.value = LINK
+    assert picker.area is not None
+    assert picker.area.bbox == pytest.approx((3.6, 51.1, 3.9, 51.3))
+    assert picker.link.date.isoformat() == "2018-06-02"
+    assert picker.product.id == "s2-fapar"
+    picker.area = LINK.replace("3.6", "3.7")
+    assert picker.area.bbox[0] == pytest.approx(3.7)
+
+
+def test_a_map_that_is_given_goes_to_the_area_and_its_picture_has_the_outline() -> None:
+    shown = Map(basemap="none")
+    picker = AreaPicker((2.9, 50.75, 3.1, 50.9), map=shown)
+    west, south, east, north = shown.view_bounds
+    assert west < 2.9 < 3.1 < east
+    assert south < 50.75 < 50.9 < north
+    assert 0.2 / (east - west) > 0.1
+    image = np.asarray(Image.open(io.BytesIO(shown.picture())).convert("RGB")).astype(int)
+    _, columns = (abs(image - (0, 114, 178)).sum(axis=2) < 30).nonzero()
+    assert (columns.max() - columns.min()) / image.shape[1] == pytest.approx(0.2 / (east - west), abs=0.01)
+    picker.value = None
+    plain = np.asarray(Image.open(io.BytesIO(shown.picture())).convert("RGB")).astype(int)
+    assert not (abs(plain - (0, 114, 178)).sum(axis=2) < 30).any()
+    picker.value = "31UFS"  # a tile is shown, but has no corners to drag
+    drawn = np.asarray(Image.open(io.BytesIO(shown.picture())).convert("RGB")).astype(int)
+    assert (abs(drawn - (0, 114, 178)).sum(axis=2) < 30).any()
+
+
+def test_a_product_that_is_no_name_is_refused_and_the_old_one_kept() -> None:
+    picker = AreaPicker(BOX, map=False, product="s2-ndvi")
+    with pytest.raises(UnknownProductError, match="no name"):
+        picker.product = 5
+    assert picker.product.id == "s2-ndvi"
+
+
+def test_closing_closes_all_it_is_made_of_and_leaves_a_given_map(bare_map: ipyleaflet.Map) -> None:
+    other = Map()
+    AreaPicker(BOX, map=other).close()
+    for make in (
+        lambda: AreaPicker(BOX),
+        lambda: AreaPicker(BOX, map=False),
+        lambda: AreaPicker(BOX, map=bare_map),
+        lambda: AreaPicker(BOX, map=other),
+        lambda: PeriodPicker("2018"),
+        lambda: ProductPicker("s2-ndvi"),
+        lambda: FilterPicker({"max_cloud": 20}),
+    ):
+        make().close()
+        before = set(_instances)
+        picker = make()
+        if isinstance(picker, AreaPicker):
+            picker.grid.value = True
+        assert len(_instances) > len(before) + 10
+        picker.close()
+        picker.close()
+        assert set(_instances) == before
+        assert picker.value is not None
+    for kept in (bare_map, other):
+        assert kept.comm is not None
+        assert not any(isinstance(one, ipyleaflet.DrawControl) for one in kept.controls)
+        kept.set_state({"south": 50.5, "west": 3.0, "north": 51.5, "east": 4.5})
+
+
+def test_a_drawing_tool_that_was_there_is_given_back_as_it_was(bare_map: ipyleaflet.Map) -> None:
+    own = ipyleaflet.DrawControl(data=[_new(shapely.box(3, 50, 4, 51))])
+    bare_map.add(own)
+    before = {name: getattr(own, name) for name in ("polyline", "rectangle", "data")}
+    picker = AreaPicker(BOX, map=bare_map)
+    assert own.polyline == {}
+    picker.close()
+    assert own in bare_map.controls
+    assert {name: getattr(own, name) for name in before} == before
+    assert picker.area.bbox == BOX
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "del picker; gc.collect()",
+        "picker._on_map.control.close(); del picker; gc.collect()",
+        "picker._on_map.layer.close(); picker.close()",
+        "picker.map.close(); del picker; gc.collect()",
+        "picker.map.clear(); picker.close()",
+        "import ipywidgets; ipywidgets.Widget.close_all()",
+    ],
+)
+def test_a_picker_ends_without_a_word(end: str) -> None:
+    code = "import gc\nimport terrascope_nb as ts\npicker = ts.AreaPicker((3, 50, 4, 51))\npicker.grid.value = True\n"
+    ended = subprocess.run([sys.executable, "-c", code + end], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")

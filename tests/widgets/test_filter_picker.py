@@ -119,3 +119,27 @@ def test_a_saved_notebook_shows_the_choice() -> None:
     assert "20" in bundle["text/plain"]
     with options(language="fr"):
         assert "Filtres" in FilterPicker({"max_cloud": 20}).describe()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        5,
+        "abc",
+        {"max_cloud": "x"},
+        {"max_cloud": [1]},
+        {"orbit_direction": 5},
+        {"platform": 5},
+        {"platform": ["sentinel-2a", None]},
+        {"version": []},
+        {"tile": 5},
+    ],
+)
+def test_filters_that_cannot_be_are_refused_by_name_and_the_old_ones_kept(wrong: Any) -> None:
+    picker = FilterPicker({"max_cloud": 20})
+    for name in ("value", "filters"):
+        with pytest.raises(FilterError, match=r"give|there are|percentage"):
+            setattr(picker, name, wrong)
+        assert picker.filters == {"max_cloud": 20.0}
+        assert picker.max_cloud.value == 20.0

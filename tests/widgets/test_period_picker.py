@@ -166,3 +166,11 @@ def test_a_saved_notebook_shows_the_choice() -> None:
 def test_it_speaks_dutch() -> None:
     with options(language="nl"):
         assert "tot en met" in PeriodPicker("2018-05").describe()
+
+
+@pytest.mark.parametrize("wrong", [5, (1, 2), 5.0, object(), [], b"2018"])
+def test_what_is_no_period_is_refused_and_the_old_one_kept(wrong: Any) -> None:
+    picker = PeriodPicker("2018")
+    with pytest.raises(PeriodError, match="Write"):
+        picker.value = wrong
+    assert picker.value == period("2018")

@@ -121,3 +121,11 @@ def test_a_saved_notebook_shows_the_choice() -> None:
     assert "s2-ndvi" in bundle["text/plain"]
     assert "How green the land is" in bundle["text/html"]
     assert ProductPicker()._repr_mimebundle_()["text/plain"] == "Product: none chosen"
+
+
+@pytest.mark.parametrize("wrong", [5, 5.0, [], object(), b"s2-ndvi"])
+def test_what_is_no_name_is_refused_and_the_old_product_kept(wrong: Any) -> None:
+    picker = ProductPicker("s2-ndvi")
+    with pytest.raises(UnknownProductError, match="no name"):
+        picker.value = wrong
+    assert picker.product.id == "s2-ndvi"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import ipyleaflet
 from PIL import Image, ImageDraw
 
 from terrascope_nb.maps.lettering import open_font
@@ -67,7 +68,7 @@ def compose(
     size : (width, height)
     stills : pairs of a layer and its picture
         From the lowest to the highest.
-    others : ipyleaflet layers
+    others : ipyleaflet layers and controls
         Those with GeoJSON ``data`` are drawn as outlines.
     """
     image = Image.new("RGBA", size, (238, 238, 238, 255))
@@ -137,12 +138,20 @@ def _pixel(lon: float, lat: float, view: Bounds, size: tuple[int, int]) -> tuple
     return (x - left) / (right - left) * size[0], (top - y) / (top - bottom) * size[1]
 
 
+def drawn_shapes(control: Any) -> dict[str, Any] | None:
+    """Return what was drawn by hand with a control and stands on the map, as a FeatureCollection; None = nothing."""
+    data = control.data if isinstance(control, ipyleaflet.DrawControl) else []
+    features = [one for one in data if isinstance(one, dict) and one.get("geometry")]
+    return {"type": "FeatureCollection", "features": features} if features else None
+
+
 def _outline(draw: ImageDraw.ImageDraw, layer: Any, view: Bounds, size: tuple[int, int]) -> None:
-    data = getattr(layer, "data", None)
+    data = drawn_shapes(layer) or getattr(layer, "data", None)
     if not isinstance(data, dict) or not _seen(layer):
         return
-    colour = str((getattr(layer, "style", None) or {}).get("color", "#3388ff"))
     for feature in data.get("features", [data]):
+        styles = ((feature.get("properties") or {}).get("style"), getattr(layer, "style", None))
+        colour = str(next((one["color"] for one in styles if isinstance(one, dict) and "color" in one), "#3388ff"))
         for ring in _rings(feature.get("geometry", feature) or {}):
             points = [_pixel(point[0], point[1], view, size) for point in ring]
             if len(points) > 1:

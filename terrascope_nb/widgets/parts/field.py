@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +21,19 @@ from terrascope_nb.words import say
 _STATIC = Path(__file__).parents[1] / "static"
 WIDE = {"description_width": "10em"}
 """Style of fields that stand under each other, so that they line up."""
-LONG = widgets.Layout(width="auto", flex="1 1 20em", max_width="60em")
+_SHARED: list[widgets.Layout] = []
+
+
+def shared_layout(**rules: str) -> widgets.Layout:
+    """Return a layout for many fields, which is not closed with one of them."""
+    _SHARED.append(widgets.Layout(**rules))
+    return _SHARED[-1]
+
+
+LONG = shared_layout(width="auto", flex="1 1 20em", max_width="60em")
 """Layout of a field that takes the room there is in its row."""
 _EDGE = "var(--jp-border-color1, #bdbdbd)"
-EDGED = widgets.Layout(border=f"1px solid {_EDGE}", padding="6px 8px", margin="4px 0")
+EDGED = shared_layout(border=f"1px solid {_EDGE}", padding="6px 8px", margin="4px 0")
 """Layout of a part with a line around it."""
 _ERROR = "var(--jp-error-color1, #d32f2f)"
 _WARN = "var(--jp-warn-color1, #f57c00)"
@@ -132,6 +142,24 @@ def row(*children: widgets.Widget, align: str = "center") -> widgets.HBox:
     return widgets.HBox(children, layout=widgets.Layout(flex_flow="row wrap", align_items=align))
 
 
+def close_parts(whole: widgets.Widget, *, but: Sequence[widgets.Widget | None] = ()) -> None:
+    """Close what a widget is made of: children, fields, layouts and styles; not those shared with other widgets."""
+    seen = {id(one) for one in (*_SHARED, *but, whole)}
+    waiting = [whole]
+    while waiting:
+        one = waiting.pop()
+        values = [getattr(one, name) for name in one.keys if one.has_trait(name)]
+        if one is whole:  # a field of its own may be hidden just now
+            values += vars(whole).values()
+        for part in (part for value in values for part in (value if isinstance(value, list | tuple) else (value,))):
+            if isinstance(part, widgets.Widget) and id(part) not in seen:
+                seen.add(id(part))
+                waiting.append(part)
+        if one is not whole:
+            one.unobserve_all()
+            one.close()
+
+
 class Picker(widgets.VBox):  # type: ignore[misc]
     """A widget for one choice, that has its value without any browser and shows it as text where there is none."""
 
@@ -159,6 +187,23 @@ class Picker(widgets.VBox):  # type: ignore[misc]
         """Do what a field asks, unless the field was set by the picker itself."""
         if not self._is_quiet:
             attempt(act, message)
+
+    def close(self) -> None:
+        """End the widget and all it is made of; its choice can still be read."""
+        # ipywidgets closes again what is forgotten, and that may be when half of Python is gone already.
+        if self.comm is None or sys.is_finalizing():
+            return
+        self._leave()
+        self.unobserve_all()
+        close_parts(self, but=self._kept())
+        super().close()
+
+    def _leave(self) -> None:
+        """Undo what was done outside the widget."""
+
+    def _kept(self) -> Sequence[widgets.Widget | None]:
+        """Return parts that belong to somebody else."""
+        return ()
 
     def describe(self) -> str:
         """Return the choice as text, for people who do not see the widget."""

@@ -85,7 +85,7 @@ def read_text(text: str) -> Read:
     if not text:
         how = say("Write a place, a tile such as 31UES, west, south, east, north in degrees, WKT or GeoJSON.")
         raise AreaError(f"{say('Nothing was typed.')} {how}")
-    if re.match(r"https?://", text, re.IGNORECASE):
+    if is_link(text):
         return _read_link(text)
     tokens = [token for token in re.split(r"[\s,;]+", text) if token]
     if len(tokens) > 1 and all(is_tile(token) for token in tokens):
@@ -97,6 +97,11 @@ def read_text(text: str) -> Read:
         if len(parts) > 1:
             return read_any(parts)
         raise _unknown(text, error) from error
+
+
+def is_link(what: object) -> bool:
+    """Tell whether something is a text that starts like an address of the web."""
+    return isinstance(what, str) and re.match(r"\s*https?://", what, re.IGNORECASE) is not None
 
 
 def _unknown(text: str, error: UnknownPlaceError) -> UnknownPlaceError:

@@ -14,6 +14,7 @@ import shapely
 
 from terrascope_nb.extent.aoi import Aoi, Feature
 from terrascope_nb.extent.mgrs import tile_footprint, tiles_of
+from terrascope_nb.widgets.parts.field import close_parts
 from terrascope_nb.widgets.pickers.area_drawing import as_drawn, on_the_map
 
 Bounds = tuple[float, float, float, float]
@@ -26,6 +27,8 @@ _MOST_TILES = 120
 """With more tiles in view the grid is not drawn: nobody could hit one."""
 _MOST_CORNERS = 5000
 """With more corners the shapes that are only shown are drawn simpler."""
+_TOOLS = ("polyline", "circle", "circlemarker", "marker", "rectangle", "polygon", "data")
+"""What a picker changes of a drawing control it finds on a map."""
 _EMPTY: dict[str, Any] = {"type": "FeatureCollection", "features": []}
 
 
@@ -46,6 +49,8 @@ class AreaOnMap:
         self._on_grid = on_grid
         self._told: list[dict[str, Any]] = []
         self._tiles: frozenset[str] = frozenset()
+        self._found: dict[str, Any] = {}
+        self._watches = False
         self.control = self._own_control()
         self.layer = ipyleaflet.GeoJSON(data=_EMPTY, name="Area")
         self.grid = ipyleaflet.GeoJSON(data=_EMPTY, name="Tiles", hover_style={"weight": 3, "fillOpacity": 0.15})
@@ -86,26 +91,38 @@ class AreaOnMap:
         if on and self.grid not in self.map.layers:
             self.map.add(self.grid)
             self.map.observe(self._moved, "bounds")
+            self._watches = True
         elif not on and self.grid in self.map.layers:
             self.map.unobserve(self._moved, "bounds")
+            self._watches = False
             self.map.remove(self.grid)
             return
         self._draw_grid()
 
     def close(self) -> None:
         """Take everything off the map again; a map that is gone needs nothing."""
-        if self.map.comm is None or self.layer.comm is None:
-            return
-        self.show_grid(False)
-        self.control.unobserve(self._drawn, "data")
-        self.map.remove(self.layer)
-        if self.control in self.map.controls:
-            self.map.remove(self.control)
+        if self.control.comm is not None:
+            self.control.unobserve(self._drawn, "data")
+        if self._watches:
+            self.map.unobserve(self._moved, "bounds")
+            self._watches = False
+        own = (self.layer, self.grid, *(() if self._found else (self.control,)))
+        if self.map.comm is not None:
+            # Not by remove(), which asks for the id of what may be closed already.
+            self.map.layers = tuple(one for one in self.map.layers if one.comm is not None and one not in own)
+            self.map.controls = tuple(one for one in self.map.controls if one.comm is not None and one not in own)
+        if self._found and self.control.comm is not None:
+            for name, before in self._found.items():
+                setattr(self.control, name, before)
+        for one in own:
+            close_parts(one)
+            one.close()
 
     def _own_control(self) -> ipyleaflet.DrawControl:
         """Return the map's drawing control; a second one on a map would count each shape twice."""
         there = [one for one in self.map.controls if isinstance(one, ipyleaflet.DrawControl)]
         control = there[0] if there else ipyleaflet.DrawControl(position="topleft")
+        self._found = {name: getattr(control, name) for name in _TOOLS} if there else {}
         control.polyline = {}
         control.circle = {}
         control.circlemarker = {}

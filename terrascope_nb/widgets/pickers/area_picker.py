@@ -13,7 +13,6 @@ import traitlets
 from terrascope_nb.errors import AreaError
 from terrascope_nb.extent.aoi import Aoi, AoiLike, area
 from terrascope_nb.products.model import Product
-from terrascope_nb.products.registry import get_product
 from terrascope_nb.widgets.parts.field import (
     LONG,
     WIDE,
@@ -33,6 +32,7 @@ from terrascope_nb.widgets.pickers import area_inputs as inputs
 from terrascope_nb.widgets.pickers.area_facts import AreaFacts, area_text, facts_html, facts_lines, facts_of
 from terrascope_nb.widgets.pickers.area_places import PlaceSearch
 from terrascope_nb.widgets.pickers.area_saved import SavedAreas
+from terrascope_nb.widgets.pickers.product_picker import product_named
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ class AreaTrait(traitlets.TraitType[Any, Any]):
         AreaError
             It is no area.
         """
-        return None if value is None else area(value)
+        if value is None:
+            return None
+        return inputs.read_text(value).area if inputs.is_link(value) else area(value)
 
 
 class AreaPicker(Picker):
@@ -65,7 +67,8 @@ class AreaPicker(Picker):
     Parameters
     ----------
     value : area, optional
-        Anything `terrascope_nb.area` reads; the choice to begin with. Nothing of a browser is needed.
+        Anything `terrascope_nb.area` reads, or a link of the Terrascope viewer; the choice to begin with, to which the
+        map goes. Nothing of a browser is needed.
     map : ipyleaflet.Map or False, optional
         The map to draw on, shown wherever you show it; when None one of its own with the offline basemap, shown in the
         picker; no map at all when False.
@@ -121,10 +124,13 @@ class AreaPicker(Picker):
         self.observe(self._product_changed, "product")
         self.product = product
         drawn = list(self._on_map.control.data) if self._on_map is not None else []
-        self.area = value if value is not None or not drawn else drawing.reconciled(None, drawn, self._ids)
+        if value is not None:
+            self._given(value)
+        elif drawn:
+            self.area = drawing.reconciled(None, drawn, self._ids)
+            if self.area is not None and self._has_own_map:
+                self._on_map.zoom_to(self.area)
         self._stepping = False
-        if self.area is not None and self._has_own_map:
-            self._on_map.zoom_to(self.area)
         self.children = self._children(inside=self._has_own_map)
         self._show()
 
@@ -137,7 +143,19 @@ class AreaPicker(Picker):
 
     @value.setter
     def value(self, what: AoiLike | None) -> None:
+        if what is None:
+            self.area = None
+        else:
+            self._given(what)
+
+    def _given(self, what: AoiLike) -> None:
+        """Take what was given in code: a viewer link works as if it were pasted, and the map goes there."""
+        if inputs.is_link(what):
+            self._take(inputs.read_text(what))
+            return
         self.area = what
+        if self._on_map is not None:
+            self._on_map.zoom_to(self.area)
 
     @property
     def facts(self) -> AreaFacts | None:
@@ -146,7 +164,7 @@ class AreaPicker(Picker):
 
     @traitlets.validate("product")
     def _read_product(self, proposal: Mapping[str, Any]) -> Product | None:
-        return None if proposal["value"] is None else get_product(proposal["value"])
+        return product_named(proposal["value"])
 
     def describe(self) -> str:
         """Return the area as text: outline, size, tiles, bytes per date."""
@@ -200,12 +218,14 @@ class AreaPicker(Picker):
         """
         self._take(inputs.read_any(what), add=True)
 
-    def close(self) -> None:
-        """Take what was drawn off the map, and end the widget."""
+    def _leave(self) -> None:
+        """Take what was drawn off the map."""
         if self._on_map is not None:
             self._on_map.close()
             self._on_map = None
-        super().close()
+
+    def _kept(self) -> tuple[Any, ...]:
+        return () if self._has_own_map else (self.map,)
 
     # the parts
 
@@ -265,10 +285,12 @@ class AreaPicker(Picker):
         view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
         beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
         title = heading(say("Choose an area"))
+        if not inside:
+            return [title, widgets.VBox([*beside, *fields])]
         columns = [
             widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
         ]
-        return [title, row(*columns, align="flex-start") if inside else widgets.VBox([*beside, *fields])]
+        return [title, row(*columns, align="flex-start")]
 
     def _bind_map(self) -> Any:
         if self.map is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,7 +13,6 @@ import traitlets
 from terrascope_nb.catalogue.choices import read_choices
 from terrascope_nb.errors import FilterError
 from terrascope_nb.products.model import Product
-from terrascope_nb.products.registry import get_product
 from terrascope_nb.widgets.parts.field import (
     LONG,
     WIDE,
@@ -26,6 +26,7 @@ from terrascope_nb.widgets.parts.field import (
 )
 from terrascope_nb.widgets.parts.overheard import overheard
 from terrascope_nb.widgets.parts.typed_field import TypedField
+from terrascope_nb.widgets.pickers.product_picker import product_named
 from terrascope_nb.words import say
 
 _PLATFORMS = {
@@ -37,6 +38,34 @@ _PLATFORMS = {
 _SEES_CLOUD = ("sentinel-2", "sentinel-3", "proba-v", "spot-vgt", "cgls", "water", "flanders", "other")
 """Families of optical scenes; radar and yearly maps have no cloud cover."""
 _NAMES = ("max_cloud", "orbit_direction", "relative_orbit", "platform", "version", "resolution", "tile", "max_items")
+
+_KINDS: dict[str, tuple[str, Any]] = {
+    "max_cloud": ("it is a percentage from 0 to 100. For 20 % give max_cloud=20", Real),
+    "orbit_direction": ("there are 'ascending' and 'descending'", str),
+    "platform": ("give names such as 'sentinel-2a'", str),
+    "tile": ("give tiles such as '31UES'", str),
+    "version": ("there are 'latest', 'all' and 'consistent'", str),
+}
+"""What a filter is, in words, and the type of its values."""
+
+
+class FiltersTrait(traitlets.Dict):
+    """Keyword arguments of a search."""
+
+    def validate(self, _: Any, value: Any) -> dict[str, Any]:
+        """Read what was given.
+
+        Raises
+        ------
+        FilterError
+            It is no mapping of names to values.
+        """
+        if not isinstance(value, Mapping):
+            raise FilterError(
+                f"The filters were to be {value!r:.80}; give a dict such as {{'max_cloud': 20}}, or {{}} for none.",
+                value=value,
+            )
+        return dict(value)
 
 
 class FilterPicker(Picker):
@@ -65,7 +94,7 @@ class FilterPicker(Picker):
     {'max_cloud': 20.0, 'version': 'all'}
     """
 
-    filters = traitlets.Dict()
+    filters = FiltersTrait()
     product = traitlets.Any(default_value=None, allow_none=True)
 
     def __init__(self, value: Mapping[str, Any] | None = None, *, product: str | Product | None = None) -> None:
@@ -85,11 +114,11 @@ class FilterPicker(Picker):
 
     @value.setter
     def value(self, what: Mapping[str, Any]) -> None:
-        self.filters = dict(what)
+        self.set_trait("filters", what)
 
     @traitlets.validate("product")
     def _read_product(self, proposal: Mapping[str, Any]) -> Product | None:
-        return None if proposal["value"] is None else get_product(proposal["value"])
+        return product_named(proposal["value"])
 
     @traitlets.validate("filters")
     def _read_filters(self, proposal: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,6 +277,11 @@ def _checked(asked: Mapping[str, Any], product: Product | None) -> dict[str, Any
             f"The filter {unknown[0]!r} was asked for; here are {', '.join(_NAMES)}. Give others to search() itself.",
             name=unknown[0],
         )
+    for name, value in asked.items():
+        wanted, kinds = _KINDS.get(name, ("", object))
+        one_only = name in ("max_cloud", "orbit_direction", "version")
+        if value is not None and not all(isinstance(one, kinds) for one in ([value] if one_only else _several(value))):
+            raise FilterError(f"{name}={value!r:.80} cannot be: {wanted}.", name=name, value=value)
     # Without a product the checks are those of any: s2-toc has no sizes of its own to choose from.
     read = read_choices(
         product or "s2-toc",

@@ -12,7 +12,7 @@ import traitlets
 
 from terrascope_nb.errors import PeriodError
 from terrascope_nb.extent.period import Period, PeriodLike, period, season
-from terrascope_nb.widgets.parts.field import WIDE, Message, Picker, button, heading, hint, row, status
+from terrascope_nb.widgets.parts.field import WIDE, Message, Picker, button, heading, hint, row, shared_layout, status
 from terrascope_nb.widgets.parts.typed_field import TypedField
 from terrascope_nb.words import say
 
@@ -29,7 +29,7 @@ that is named."""
 _MOST_EARLIER = 30
 _FIRST_YEAR = 1984
 """Before the first scenes of any archive here."""
-_NARROW = widgets.Layout(width="auto", flex="0 1 18em")
+_NARROW = shared_layout(width="auto", flex="0 1 18em")
 
 
 class PeriodTrait(traitlets.TraitType[Any, Any]):

@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as widgets
 import traitlets
 
+from terrascope_nb.errors import UnknownProductError
 from terrascope_nb.products.model import Band, Product, Variant, in_language
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.settings import get_settings
@@ -34,7 +35,24 @@ class ProductTrait(traitlets.TraitType[Any, Any]):
         UnknownProductError
             No such product.
         """
-        return None if value is None else get_product(value)
+        return product_named(value)
+
+
+def product_named(value: str | Product | None) -> Product | None:
+    """Return the product of a name; None stays None.
+
+    Raises
+    ------
+    UnknownProductError
+        No such product, or something that is no name.
+    """
+    if value is not None and not isinstance(value, str | Product):
+        raise UnknownProductError(
+            f"The product {value!r:.80} was asked for, which is a {type(value).__name__} and no name. Give a name such as "
+            "'s2-ndvi'; terrascope_nb.list_products() lists them.",
+            product=value,
+        )
+    return None if value is None else get_product(value)
 
 
 class ProductPicker(Picker):

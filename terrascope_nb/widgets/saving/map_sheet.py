@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import ipyleaflet
 import numpy as np
 
 from terrascope_nb.errors import CubeError
@@ -16,6 +15,7 @@ from terrascope_nb.maps.sheet import MapSheet, Outline, SheetLayer
 from terrascope_nb.raster.tiling import Bounds, mercator_of
 from terrascope_nb.services.viewer import viewer_link
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
+from terrascope_nb.widgets.live_map.picture import drawn_shapes
 from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer
 from terrascope_nb.words import say
 
@@ -148,9 +148,8 @@ def size_for(bounds: Bounds, size: tuple[int, int] | None) -> tuple[int, int]:
 
 def _drawn_with(control: Any) -> Iterator[Outline]:
     """Give what was drawn by hand and stands on the map."""
-    if isinstance(control, ipyleaflet.DrawControl) and control.data:
-        features = [one for one in control.data if isinstance(one, Mapping) and one.get("geometry")]
-        yield Outline({"type": "FeatureCollection", "features": features}, "#3388ff", name=say("drawn area"))
+    if (shapes := drawn_shapes(control)) is not None:
+        yield Outline(shapes, "#3388ff", name=say("drawn area"))
 
 
 def _sheet_layer(layer: RasterLayer) -> SheetLayer:

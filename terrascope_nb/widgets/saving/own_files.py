@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -38,8 +37,8 @@ def check_not_read(shown: Map, target: Path) -> None:
     if not target.exists():
         return
     for layer in shown.rasters:
-        for file in _files_of(layer.source):
-            if os.path.exists(file) and os.path.samefile(file, target):
+        for file in map(Path, _files_of(layer.source)):
+            if file.exists() and file.samefile(target):
                 raise ExportError(
                     f"{target} was to be written, but the layer {layer.name!r} of this map is drawn from it. Choose "
                     "another name.",
