@@ -13,8 +13,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Patch
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.textpath import text_to_path
 from PIL import Image
 
 from terrascope_nb.maps.looks import Look, class_bytes
@@ -117,8 +119,10 @@ def _draw_keys(
         if top - base < 40 / tall:
             return
         look = layer.painter.look
-        _write(figure, left, top - 10 / tall, _clipped(layer.title, 30), color=ink, fontsize=8, weight="bold")
-        top -= 20 / tall
+        for line in _lines(layer.title, _SIDE - _EDGE, size=8):
+            _write(figure, left, top - 10 / tall, line, color=ink, fontsize=8, weight="bold", gid="legend heading")
+            top -= 12 / tall
+        top -= 8 / tall
         if look.kind == "measurement":
             room = min(150 / tall, top - base - 30 / tall)
             if room <= 0:
@@ -134,7 +138,14 @@ def _draw_keys(
                 top -= 14 / tall
             top -= 8 / tall
     for outline in outlines:
-        _write(figure, left, top - 10 / tall, f"— {_clipped(outline.name, 28)}", color=outline.colour, fontsize=8)
+        _write(
+            figure,
+            left,
+            top - 10 / tall,
+            _lines(f"— {outline.name}", _SIDE - _EDGE, size=8)[0],
+            color=outline.colour,
+            fontsize=8,
+        )
         top -= 16 / tall
 
 
@@ -180,6 +191,30 @@ def _classes_shown(sheet: MapSheet, layer: SheetLayer) -> list[tuple[str, str]]:
         there |= {tuple(int(part) for part in colour) for colour in np.unique(rgba[rgba[..., 3] > 0][:, :3], axis=0)}
     pairs = list(zip(classes.names, classes.colours, strict=True))
     return [(name, colour) for name, colour in pairs if class_bytes(colour)[:3] in there]
+
+
+def _lines(text: str, most: int, *, size: float, count: int = 2) -> list[str]:
+    """Return a text on few lines of so many pixels; a long word, as the id of an item is, is broken anywhere."""
+    lines = [""]
+    for letter in text:
+        if lines[-1] and _wide(lines[-1] + letter, size) > most:
+            head, space, tail = lines[-1].rpartition(" ")
+            broken = space and head and letter != " "
+            lines[-1:] = [head, tail] if broken else [lines[-1], ""]
+        lines[-1] += letter
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) > count:
+        last = lines[count - 1]
+        while last and _wide(last + "…", size) > most:
+            last = last[:-1]
+        lines = [*lines[: count - 1], last.rstrip() + "…"]
+    return lines or [""]
+
+
+def _wide(text: str, size: float) -> float:
+    """Return how many pixels a bold text of so many points takes."""
+    font = FontProperties(weight="bold", size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) * DPI / 72
 
 
 def _clipped(text: str, most: int) -> str:

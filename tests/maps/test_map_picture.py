@@ -276,3 +276,31 @@ def test_a_view_of_the_world_stays_cheap(painter):
 def test_sizes_no_picture_can_have_are_refused(size):
     with pytest.raises(CubeError, match="between 100 and 10000"):
         check_size(size)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "S2B_20180705T105029_31UFS_TOC-B04_10M_V210",
+        "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
+        "True colour of the fields near the canal, first of June",
+    ],
+)
+def test_the_heading_of_a_legend_stays_on_the_sheet(painter, name):
+    sheet = MapSheet(BOX, SIZE, (SheetLayer(painter, name=name),), (Outline(area_of_box(), name=name),), title="short")
+    figure = figure_of(sheet)
+    figure.draw_without_rendering()
+    headings = [text for text in figure.texts if text.get_gid() == "legend heading"]
+    assert 1 < len(headings) <= 2
+    told = "".join(text.get_text() for text in headings).rstrip("…").replace(" ", "")
+    assert name.replace(" ", "").startswith(told)
+    for text in figure.texts:
+        assert text.get_window_extent().x1 <= figure.bbox.x1, text.get_text()
+
+
+def area_of_box():
+    west, south, east, north = BOX
+    return {
+        "type": "Polygon",
+        "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]],
+    }
