@@ -477,6 +477,18 @@ def test_what_was_dropped_by_hand_stays_out_in_the_next_search(explorer):
     assert ids(run(explorer.code)["items"]) == ids(found)
 
 
+def test_dates_dropped_as_cloudy_are_not_missed_in_another_period(explorer):
+    explorer.keep_clear(60)
+    gone = explorer.dropped
+    assert gone
+    explorer.search()
+    assert explorer.dropped == gone
+    assert "by hand" not in explorer.status.text
+    explorer.period = "2018-07"
+    assert len(explorer.items) == len(explorer.found)  # and warns of nothing
+    assert "by hand" not in explorer.status.text
+
+
 def test_a_pasted_viewer_link_gives_area_product_and_day():
     explorer = explore(source="sample")
     link = "https://viewer.terrascope.be/?bbox=3.02,50.81,3.03,50.82&date=2018-06-28&layer=CGS_S2_NDVI"

@@ -373,9 +373,10 @@ class Explorer(ExplorerPanel):
         asked, found, said = answer
         self._loader.cancel()
         same = self.searched is not None and self.searched.product == asked.product
-        stays, lost = work.carried(self.all_found, set(self.table.dropped), found, days=same)
+        by_hand = set(self.table.dropped) - self._cloudy
+        stays, lost = work.carried(self.all_found, by_hand, found, days=same)
         self.searched, self._cancelled, self._at_least = asked, None, None
-        self._cloudy &= frozenset(stays)
+        self._cloudy = frozenset(item.id for item in found if item.id in self._cloudy) - frozenset(stays)
         self.loaded = self.size = None
         if stays:
             days, singles = work.split_dropped(found, set(stays))
@@ -383,7 +384,7 @@ class Explorer(ExplorerPanel):
         if lost:
             said = [*said, say("Left out by hand before, and not found now: {names}", names=short_list(lost))]
         self._load_options()
-        self.show_found(found, said, stays)
+        self.show_found(found, said, [*stays, *sorted(self._cloudy)])
         self._size_later()
         return lost
 
