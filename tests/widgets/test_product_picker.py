@@ -12,6 +12,7 @@ import pytest
 from terrascope_nb.errors import UnknownProductError
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.settings import options
+from terrascope_nb.widgets.pickers.area_facts import area_text
 from terrascope_nb.widgets.pickers.product_picker import ProductPicker, card_html, legend_html
 
 
@@ -113,7 +114,8 @@ def test_files_of_a_mount_are_seen(tmp_path: Any) -> None:
     folder.mkdir(parents=True)
     with options(archive_roots=(tmp_path,)):
         assert "are on this machine" in ProductPicker("s2-ndvi").describe()
-    assert "not on this machine" in ProductPicker("s2-ndvi").describe()
+    # A sample, an index or a server may have them, so nothing is said.
+    assert "on this machine" not in ProductPicker("s2-ndvi").describe()
 
 
 def test_a_saved_notebook_shows_the_choice() -> None:
@@ -129,3 +131,18 @@ def test_what_is_no_name_is_refused_and_the_old_product_kept(wrong: Any) -> None
     with pytest.raises(UnknownProductError, match="no name"):
         picker.value = wrong
     assert picker.product.id == "s2-ndvi"
+
+
+def test_dutch_and_french_are_written_as_they_are_there() -> None:
+    for language, until, note in (("nl", "tot vandaag", "[in het Engels]"), ("fr", "à aujourd'hui", "[en anglais]")):
+        with options(language=language):
+            told = ProductPicker("s2-ndvi").describe()
+            assert until in told
+            assert "au aujourd" not in told
+            assert f"{note} In version V200" in told
+            label = re.search("aria-label='([^']*)'", legend_html(get_product("s2-ndvi").bands[0]))[1]
+            assert re.search(r"\d,\d", label)
+            assert "." not in label
+            assert area_text(1234.5) in ("1.234 km²", "1\u202f234 km²")
+            assert area_text(0.25) == "25,00 ha"
+    assert area_text(0.25) == "25.00 ha"

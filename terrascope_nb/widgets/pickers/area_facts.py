@@ -14,6 +14,7 @@ from terrascope_nb.cube.budget import size_text
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.products.model import Band, Product, in_language
 from terrascope_nb.products.registry import get_product
+from terrascope_nb.widgets.pickers.numbers import spoken
 from terrascope_nb.words import language, say
 
 _LARGEST_DEGREES = 1.0
@@ -89,7 +90,7 @@ def area_text(km2: float) -> str:
     """
     if km2 == 0:
         return say("no surface")
-    return f"{km2 * 100:,.2f} ha" if km2 < 1 else f"{km2:,.2f} km²" if km2 < 1000 else f"{km2:,.0f} km²"
+    return spoken(f"{km2 * 100:,.2f} ha" if km2 < 1 else f"{km2:,.2f} km²" if km2 < 1000 else f"{km2:,.0f} km²")
 
 
 def facts_lines(facts: AreaFacts) -> list[str]:
@@ -112,9 +113,9 @@ def facts_lines(facts: AreaFacts) -> list[str]:
         say(
             "{product}: about {size} in memory per date ({bands} at {resolution}, {rows} × {columns} pixels)",
             product=title,
-            size=size_text(facts.bytes_per_date),
+            size=spoken(size_text(facts.bytes_per_date)),
             bands=", ".join(facts.bands),
-            resolution=f"{facts.resolution:.4g}{unit}",
+            resolution=spoken(f"{facts.resolution:.4g}{unit}"),
             rows=facts.shape[0],
             columns=facts.shape[1],
         ),

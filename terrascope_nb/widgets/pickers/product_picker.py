@@ -15,6 +15,7 @@ from terrascope_nb.products.model import Band, Product, Variant, in_language
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.settings import get_settings
 from terrascope_nb.widgets.parts.field import LONG, WIDE, Message, Picker, heading, row, status
+from terrascope_nb.widgets.pickers.numbers import spoken as spoken_number
 from terrascope_nb.words import language, say
 
 _STEPS = 16
@@ -194,7 +195,7 @@ def legend_html(band: Band) -> str:
     ends, unit = (style.vmin, style.vmax), "" if band.unit in (None, "1") else f" {band.unit}"
     if style.decibel:
         ends, unit = (10 * math.log10(style.vmin), 10 * math.log10(style.vmax)), " dB"
-    low, high = (f"{end:.3g}" for end in ends)
+    low, high = (spoken_number(f"{end:.3g}") for end in ends)
     label = say("Colours from {low} to {high}{unit}", low=low, high=high, unit=unit)
     return (
         f"<div style='display:flex;gap:.5em;align-items:center'><span>{low}</span><span role='img' "
@@ -211,7 +212,7 @@ def _band_line(band: Band) -> str:
 
 
 def _size_text(size: float) -> str:
-    return f"{size:g} m" if size >= 1 else f"≈ {size * 111_320:.0f} m ({size:.4g}°)"
+    return spoken_number(f"{size:g} m" if size >= 1 else f"≈ {size * 111_320:.0f} m ({size:.4g}°)")
 
 
 def _availability(product: Product) -> list[str]:
@@ -232,21 +233,27 @@ def _availability(product: Product) -> list[str]:
     if len(product.variants) > 8:
         lines.append(say("{count} more collections", count=len(product.variants) - 8))
     roots = get_settings().archive_roots
-    folders = [root / part for variant in product.variants for part in variant.local_roots for root in roots]
-    if folders:
-        here = any(folder.is_dir() for folder in folders)
-        lines.append(say("Its files are on this machine.") if here else say("Its files are not on this machine."))
+    # Only a mount is looked for: a sample, an index or another server may have its files all the same.
+    if any((root / part).is_dir() for variant in product.variants for part in variant.local_roots for root in roots):
+        lines.append(say("Its files are on this machine."))
     if product.gaps:
-        lines.append(product.gaps)
+        lines.append(_as_english(product.gaps))
     if product.not_loadable:
-        lines.append(say("It can be searched but not loaded: {why}", why=product.not_loadable))
+        lines.append(say("It can be searched but not loaded: {why}", why=_as_english(product.not_loadable)))
     return lines
 
 
 def _years(variant: Variant) -> str:
     if not variant.start and not variant.end:
         return say("years not stated")
-    return say("{first} to {last}", first=variant.start or "…", last=variant.end or say("today"))
+    if not variant.end:
+        return say("{first} until today", first=variant.start)
+    return say("{first} to {last}", first=variant.start or "…", last=variant.end)
+
+
+def _as_english(note: str) -> str:
+    """Return a note of the tables, which stand in English; said so in another language."""
+    return note if language() == "en" else say("[in English] {note}", note=note)
 
 
 def _cadence(variant: Variant) -> str:
