@@ -123,6 +123,7 @@ def test_a_saved_notebook_has_a_picture_and_words_and_shows_them_when_it_is_open
         [0] * 30, abs=6
     )
     assert abs(picture.size[1] - size[1]) <= 2
+    lab.watch.expect("widget model not found")  # what the widget manager says of a map whose kernel is gone
     lab.shut_down_kernel()
     lab.open("test.ipynb")
     shown = lab.output(0).locator("img").first

@@ -118,7 +118,6 @@ def test_the_ground_is_dark_in_a_dark_lab(lab, raster):
 def test_an_online_basemap_that_does_not_load_is_replaced(lab, raster):
     seen = show(lab, raster, "m.set_basemap('OpenStreetMap.Mapnik')", "print(*m.notes, type(m.layers[0]).__name__)")
     lab.watch.expect("Failed to load resource.*openstreetmap")
-    lab.watch.ignore_lost("openstreetmap")
     lab.run(1)
     expect(seen.element).to_contain_text("does not load; the offline one is shown instead")
     lab.run(2)
@@ -127,4 +126,6 @@ def test_an_online_basemap_that_does_not_load_is_replaced(lab, raster):
     asked = [url for url in lab.watch.left if "tile.openstreetmap.org" not in url]
     assert lab.watch.left
     assert not asked
+    assert all("tile.openstreetmap.org" in one for one in lab.watch.lost)
     lab.watch.left.clear()
+    lab.watch.lost.clear()
