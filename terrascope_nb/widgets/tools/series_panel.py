@@ -147,10 +147,7 @@ class SeriesPanel(Tool):
         if self.table is None:
             return ""
         units = [self.unit_of(str(name)) for name in self.table["variable"]]
-        at = self.table.columns.get_loc("variable") + 1
-        told = self.table.copy()
-        told.insert(at, "unit", units)
-        return str(told.to_csv(index=False))
+        return str(self.table.assign(unit=units).to_csv(index=False))
 
     def unit_of(self, variable: str) -> str:
         """Return the unit of a variable in the table, in which radar backscatter stays linear; empty when unknown."""
