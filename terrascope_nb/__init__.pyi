@@ -59,8 +59,8 @@ from .settings import set_options as set_options
 from .widgets.live_map.map import Map as Map
 from .widgets.live_map.raster_layer import RasterLayer as RasterLayer
 from .widgets.panel.availability import Availability as Availability
+from .widgets.panel.beginning import explore as explore
 from .widgets.panel.explorer import Explorer as Explorer
-from .widgets.panel.explorer import explore as explore
 from .widgets.pickers.area_picker import AreaPicker as AreaPicker
 from .widgets.pickers.filter_picker import FilterPicker as FilterPicker
 from .widgets.pickers.period_picker import PeriodPicker as PeriodPicker

@@ -21,7 +21,7 @@ from terrascope_nb.errors import CellError, NothingFoundError, TerrascopeWarning
 from terrascope_nb.extent.period import period as make_period
 from terrascope_nb.widgets.panel import explorer_work as work
 from terrascope_nb.widgets.panel.availability_words import clear_share
-from terrascope_nb.widgets.panel.explorer import explore
+from terrascope_nb.widgets.panel.beginning import explore
 
 BOX = (3.021, 50.813, 3.0275, 50.818)
 
