@@ -13,8 +13,10 @@ function fill(template, facts) {
 function render({ model, el }) {
   const words = model.get("words");
   el.classList.add("tsnb-dates");
-  // Keys typed here are ours, not commands of the notebook around it.
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  // Keys typed here are ours, not commands of the notebook: the lab looks for this on the element that has the focus.
+  el.addEventListener("focusin", ({ target }) => {
+    if (!target.matches(":read-write")) target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
 
   const summary = make("div", "tsnb-dates-summary");
   summary.setAttribute("role", "status");

@@ -112,7 +112,10 @@ function watchMap(model, act) {
 function render({ model, el }) {
   const words = model.get("words");
   el.classList.add("tsnb-results");
-  el.setAttribute("data-lm-suppress-shortcuts", "true");
+  // Keys typed here are ours, not commands of the notebook: the lab looks for this on the element that has the focus.
+  el.addEventListener("focusin", ({ target }) => {
+    if (!target.matches(":read-write")) target.setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   const summary = make("div", "tsnb-results-summary");
   summary.setAttribute("role", "status");
   const place = make("div", "tsnb-results-here");
