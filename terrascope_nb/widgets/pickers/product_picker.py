@@ -138,7 +138,8 @@ class ProductPicker(Picker):
         words = self.search.value.casefold().split()
         spoken = language()
         fitting = [one for one in self._offered if all(word in _searched(one) for word in words)]
-        with self._silently():
+        # The options alone would mark their first line for a moment, in which an arrow key has nowhere to go.
+        with self._silently(), self.list.hold_sync():
             offered = tuple((f"{in_language(one.title, spoken)} ({one.id})", one.id) for one in fitting)
             if self.list.options != offered:  # a list that is sent again forgets what a person marked meanwhile
                 self.list.options = offered
