@@ -21,11 +21,12 @@ from terrascope_nb.extent.aoi import area
 from terrascope_nb.raster.tiling import PixelValue, TileAddress, TilePixels, tiles_over
 from terrascope_nb.settings import options
 from terrascope_nb.widgets.live_map import handshake
+from terrascope_nb.widgets.live_map.basemap_layer import BasemapLayer
 from terrascope_nb.widgets.live_map.handshake import PROTOCOL, FrontEnd, extension_version
 from terrascope_nb.widgets.live_map.map import SAVED_MAP, Map
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import bounds_of_view, view_of_bounds
-from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer, time_index_of
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer, time_index_of
 
 
 class Halves:
@@ -535,6 +536,10 @@ def test_percentiles_that_cannot_be_are_refused(asked):
 def test_an_opacity_that_is_no_share_is_refused(asked):
     with pytest.raises(CubeError, match="opacity="):
         Map().add(Halves(), opacity=asked, vmin=0, vmax=1)
+    layer = RasterLayer(Halves(), opacity=np.float32(0.25), vmin=0, vmax=1)
+    with pytest.raises(CubeError, match=r"opacity=.* give a share from 0"):
+        layer.opacity = asked
+    assert layer.opacity == 0.25
 
 
 @pytest.mark.parametrize(

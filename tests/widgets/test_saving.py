@@ -33,8 +33,8 @@ from terrascope_nb.maps.sheet_figure import DPI, figure_of
 from terrascope_nb.maps.sheet_files import describe_sheet
 from terrascope_nb.products.registry import get_product
 from terrascope_nb.raster.cog_tiles import CogTiles
+from terrascope_nb.widgets.live_map.basemap_layer import BasemapLayer
 from terrascope_nb.widgets.live_map.map import Map
-from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer
 from terrascope_nb.widgets.live_map.sources import tile_source
 from terrascope_nb.widgets.saving.lapse import moving_sheet, timelapse
 from terrascope_nb.widgets.saving.map_files import save_map

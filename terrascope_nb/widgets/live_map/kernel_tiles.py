@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from terrascope_nb.widgets.live_map.closing import is_over
 from terrascope_nb.widgets.live_map.handshake import MODULE
 from terrascope_nb.widgets.live_map.layer_names import NamedOverlay, layer_name
 from terrascope_nb.widgets.live_map.tile_channel import TileChannel
+from terrascope_nb.widgets.parts.abstract import AbstractWidget
 from terrascope_nb.words import say
 
 __all__ = ["KernelTiles"]
@@ -23,7 +25,7 @@ TIMEOUT = 60.0
 """Seconds after which the map says that a tile does not come."""
 
 
-class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
+class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: ignore[misc]
     """Tiles painted in the kernel, asked for over the widget's comm: no address, no port, no proxy.
 
     A subclass gives `paint` and `still`. Where our JupyterLab extension is not there, a map sends `stand_in` instead.
@@ -57,13 +59,13 @@ class KernelTiles(ipyleaflet.TileLayer):  # type: ignore[misc]
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
+    @abstractmethod
     def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:
         """Return a tile as PNG, or None where nothing is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def still(self, bounds: Bounds, size: int) -> tuple[bytes, Bounds] | None:
         """Return a PNG in EPSG:3857 of some bounds in degrees, and its own bounds; None where nothing is."""
-        raise NotImplementedError
 
     @property
     def stand_in(self) -> ipyleaflet.ImageOverlay:

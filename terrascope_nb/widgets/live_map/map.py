@@ -17,13 +17,14 @@ from terrascope_nb.errors import CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as area_of
 from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds
+from terrascope_nb.widgets.live_map.basemap_layer import BasemapLayer
 from terrascope_nb.widgets.live_map.closing import close_whole, is_over
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON, NamedTiles
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
-from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.live_map.tile_channel import painters, reason_of
 from terrascope_nb.words import say
 

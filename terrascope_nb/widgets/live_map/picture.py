@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from terrascope_nb.maps.lettering import open_font
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
-from terrascope_nb.widgets.live_map.raster_layer import touches
+from terrascope_nb.widgets.live_map.view_bounds import touches
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:

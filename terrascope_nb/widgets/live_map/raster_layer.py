@@ -1,34 +1,40 @@
-"""Layers of a map: data of a tile source in colours, and the offline basemap below them."""
+"""A layer of a map: data of a tile source in colours."""
 
 from __future__ import annotations
 
 import html
-import io
 import math
 import re
 import threading
 import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from traitlets import Any as AnyTrait
-from traitlets import CInt, Unicode, observe, validate
+from traitlets import CInt, Float, Unicode, observe, validate
 
 from terrascope_nb.errors import CubeError, TerrascopeError, TerrascopeWarning
-from terrascope_nb.maps.basemap import ATTRIBUTION, Basemap, fit_bounds
 from terrascope_nb.maps.looks import Look, ends_beside, look_of
 from terrascope_nb.maps.tiles import TilePainter
-from terrascope_nb.raster.tiling import Bounds, PixelValue, TileAddress, TileSource, mercator_of, tiles_over
+from terrascope_nb.raster.tiling import Bounds, PixelValue, TileAddress, TileSource, tiles_over
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.tile_channel import painters
+from terrascope_nb.widgets.live_map.view_bounds import common_bounds, span, touches
 from terrascope_nb.words import say
 
-__all__ = ["BasemapLayer", "RasterLayer"]
+__all__ = ["RasterLayer"]
 
 _ZONE = re.compile(r"T.*(Z|[+-]\d\d:?\d\d)$")
+
+
+class _Opacity(Float[float, Any]):
+    """A share from 0 to 1; anything else is refused with what to give instead, so that what there was stays."""
+
+    def validate(self, _obj: Any, value: Any) -> float:
+        """Return the share as a plain number."""
+        return _checked_opacity(value)
 
 
 class RasterLayer(KernelTiles):
@@ -61,6 +67,7 @@ class RasterLayer(KernelTiles):
         Whether a tool made it of another layer.
     """
 
+    opacity = _Opacity(1.0).tag(sync=True)
     time_index = CInt(-1, help="Which of `times` is shown; negative counts from the end.")
     cmap = Unicode(help="Name of the colour map; empty for classes and colour pictures.")
     vmin = AnyTrait(help="Value in the first colour, or one per band; setting it paints again.")
@@ -83,7 +90,7 @@ class RasterLayer(KernelTiles):
         self.named = False
         self.replaced_by: RasterLayer | None = None
         self.is_twin = False
-        _check_opacity(traits.get("opacity", 1.0))
+        _checked_opacity(traits.get("opacity", 1.0))  # before anything is read
         index = time_index_of(source, time)
         look = look_of(source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=index)
         self.painter = TilePainter(source, look, cache_mb=cache_mb)
@@ -188,7 +195,7 @@ class RasterLayer(KernelTiles):
         part = common_bounds(bounds, self.source.bounds)
         if part is None:
             return None
-        share = max(_span(part)) / max(_span(bounds))
+        share = max(span(part)) / max(span(bounds))
         return self.painter.overlay(part, max(int(size * share * 0.999), 1), self._index)
 
     def describe(self) -> str:
@@ -271,64 +278,6 @@ class RasterLayer(KernelTiles):
         self.painter.pixels(tile, index if self.times else None)
 
 
-class BasemapLayer(KernelTiles):
-    """Land, water, borders and names, painted in the kernel: no address is asked.
-
-    Parameters
-    ----------
-    dark, labels, ground : bool
-        As of `terrascope_nb.maps.basemap.Basemap.png`; without ``ground`` names alone lie above imagery.
-    follows : bool
-        A map may set `dark` as the theme of the lab changes.
-    """
-
-    def __init__(
-        self, *, dark: bool = False, labels: bool = True, ground: bool = True, follows: bool = False, **traits: Any
-    ) -> None:
-        self.basemap = _shared_basemap()
-        self.follows = follows
-        self._choices = {"dark": dark, "labels": labels, "ground": ground}
-        traits.setdefault("name", say("Map") if ground else say("Names"))
-        traits.setdefault("attribution", ATTRIBUTION)
-        traits.setdefault("base", ground)
-        super().__init__(max_native_zoom=self.basemap.max_zoom, **traits)
-
-    @property
-    def dark(self) -> bool:
-        """True when it is painted for a dark theme; setting it paints it again."""
-        return self._choices["dark"]
-
-    @dark.setter
-    def dark(self, dark: bool) -> None:
-        if dark != self._choices["dark"]:
-            self._choices = {**self._choices, "dark": dark}
-            self.repaint()
-
-    @property
-    def choices(self) -> dict[str, bool]:
-        """What it draws: ``dark``, ``labels``, ``ground``."""
-        return dict(self._choices)
-
-    def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:  # noqa: ARG002 each tile takes ~10 ms
-        """Return a tile as PNG."""
-        return self.basemap.png(tile, **self._choices)
-
-    def still(self, bounds: Bounds, size: int) -> tuple[bytes, Bounds] | None:
-        """Return a PNG of some bounds."""
-        width, height = _span(bounds)
-        scale = size / max(width, height)
-        shape = max(round(width * scale), 1), max(round(height * scale), 1)
-        buffer = io.BytesIO()
-        self.basemap.picture(bounds, shape, **self._choices).save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue(), fit_bounds(bounds, shape)
-
-
-@lru_cache(maxsize=1)
-def _shared_basemap() -> Basemap:
-    """Return the one basemap of this process: what one map painted serves the next."""
-    return Basemap()
-
-
 def time_index_of(source: TileSource, time: Any) -> int | None:
     """Return the index of a time, given as index or as a date of which the nearest is meant; None without dates."""
     if not source.times:
@@ -359,30 +308,9 @@ def _in_utc(time: Any) -> Any:
     return time
 
 
-def _check_opacity(opacity: Any) -> None:
+def _checked_opacity(opacity: Any) -> float:
     if not isinstance(opacity, (int, float, np.number)) or not 0 <= opacity <= 1:
         raise CubeError(
             f"opacity={opacity!r} is asked for; give a share from 0 (not seen) to 1 (nothing seen through)."
         )
-
-
-def touches(one: Bounds, other: Bounds) -> bool:
-    """Return True when two bounds in degrees share a place; bounds beyond the date line count."""
-    return any(
-        one[0] + turn < other[2] and one[2] + turn > other[0] and one[1] < other[3] and one[3] > other[1]
-        for turn in (-360.0, 0.0, 360.0)
-    )
-
-
-def common_bounds(one: Bounds, other: Bounds) -> Bounds | None:
-    """Return what two bounds share, or None."""
-    west, south, east, north = (
-        max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
-    )  # fmt: skip
-    return (west, south, east, north) if west < east and south < north else None
-
-
-def _span(bounds: Bounds) -> tuple[float, float]:
-    """Width and height in metres of EPSG:3857."""
-    (left, bottom), (right, top) = mercator_of(bounds[0], bounds[1]), mercator_of(bounds[2], bounds[3])
-    return max(right - left, 1e-6), max(top - bottom, 1e-6)
+    return float(opacity)

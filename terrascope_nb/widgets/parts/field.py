@@ -6,6 +6,7 @@ import base64
 import html
 import sys
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import TerrascopeError
+from terrascope_nb.widgets.parts.abstract import AbstractWidget
 from terrascope_nb.words import say
 
 _STATIC = Path(__file__).parents[1] / "static"
@@ -160,7 +162,7 @@ def close_parts(whole: widgets.Widget, *, but: Sequence[widgets.Widget | None] =
             one.close()
 
 
-class Picker(widgets.VBox):  # type: ignore[misc]
+class Picker(widgets.VBox, metaclass=AbstractWidget):  # type: ignore[misc]
     """A widget for one choice, that has its value without any browser and shows it as text where there is none."""
 
     def __init__(self, **options: Any) -> None:
@@ -205,9 +207,9 @@ class Picker(widgets.VBox):  # type: ignore[misc]
         """Return parts that belong to somebody else."""
         return ()
 
+    @abstractmethod
     def describe(self) -> str:
         """Return the choice as text, for people who do not see the widget."""
-        raise NotImplementedError
 
     def _html(self) -> str:
         """Return the choice as it stands in a notebook that is opened without a kernel."""

@@ -14,9 +14,10 @@ from terrascope_nb.maps.basemap import Basemap
 from terrascope_nb.maps.sheet import MapSheet, Outline, SheetLayer
 from terrascope_nb.raster.tiling import Bounds, mercator_of
 from terrascope_nb.services.viewer import viewer_link
+from terrascope_nb.widgets.live_map.basemap_layer import BasemapLayer
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import drawn_shapes
-from terrascope_nb.widgets.live_map.raster_layer import BasemapLayer, RasterLayer
+from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import sys
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -48,9 +49,9 @@ class Tool(Picker):
         self.children = (heading(title), *fields, row(self._code_button), self._code, self.message)
         self.add_class("terrascope-tool")
 
+    @abstractmethod
     def code(self) -> str:
         """Return the call that brings this tool to where it is now."""
-        raise NotImplementedError
 
     def describe(self) -> str:
         """Return what the tool shows as text."""
