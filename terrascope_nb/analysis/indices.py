@@ -4,98 +4,22 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from dask.base import is_dask_collection, tokenize
-from numpy.typing import NDArray
 
-from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownIndexError, near_misses
+from terrascope_nb.analysis.formulas import Formula, Index, Letters, find_index, letters_of_bands, numbers_for
+from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError
 
-_POLARISATIONS = ("VV", "VH", "HV", "HH")
+__all__ = ["Formula", "spectral_index"]
+
 _KEPT = ("product", "grid_mapping", "attribution", "source", "terrascope_plan")
-_MULTISPECTRAL = re.compile(r"(?<![A-Z0-9])B(0[1-9]|1[0-2]|0?8A)(?![0-9A-Z])")
-_POLARISED = re.compile(r"(?<![A-Z])(VV|VH|HV|HH)(?![A-Z])")
-_KERNEL = re.compile(r"k([A-Z])([A-Z])")
-"""A kernel in a formula, by the letters it compares: kNR is k(N, R)."""
 # CF standard name table; of the indices spyndex knows, it names this one.
 _STANDARD_NAMES = {"NDVI": "normalized_difference_vegetation_index"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Letters:
-    """Which words mean which band letter of a formula."""
-
-    common: Mapping[str, str]
-    """Common name -> letter: ``nir`` -> ``N``."""
-    platform: Mapping[str, str]
-    """Sentinel-2 band name -> letter: ``B08`` -> ``N``."""
-
-    def of(self, name: str, attrs: Mapping[Any, Any]) -> str | None:
-        """Return the letter of a variable, or None when nothing says it."""
-        # A variable called red is red, even when arithmetic has handed it the attributes of another band.
-        for common in (name.lower(), str(attrs.get("common_name", "")).lower()):
-            if common in self.common:
-                return self.common[common]
-        for text in (str(attrs.get("band", "")), name):
-            found = _MULTISPECTRAL.search(text.upper())
-            if found:
-                return self.platform.get(_padded("B" + found[1]))
-            found = _POLARISED.search(text.upper())
-            if found:
-                return found[1]
-        return None
-
-    def words(self, letter: str) -> str:
-        """Return how a user asks for a letter: ``'nir' (B08)``."""
-        common = [word for word, of in self.common.items() if of == letter]
-        platform = [word for word, of in self.platform.items() if of == letter]
-        if not common:
-            return repr(letter)
-        return f"{common[0]!r}" + (f" ({platform[0]})" if platform else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Formula:
-    """An index of plain arrays: the task of a lazy index, which so tells what it does."""
-
-    name: str
-    """Name of the index in spyndex."""
-    letters: tuple[str, ...]
-    """Letter of the formula that each array stands for."""
-    constants: tuple[tuple[str, float], ...]
-    """Parameters of the formula."""
-
-    @property
-    def text(self) -> str:
-        """The formula as spyndex writes it, in Python."""
-        import spyndex  # see _letters
-
-        return str(spyndex.indices[self.name].formula)
-
-    def __call__(self, *arrays: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the index, NaN where it is not finite."""
-        import spyndex  # see _letters
-
-        named: dict[str, Any] = {**dict(zip(self.letters, arrays, strict=True)), **dict(self.constants)}
-        with np.errstate(all="ignore"):  # numpy's warnings about 0/0 are the NaN we want
-            for kernel in filter(_KERNEL.fullmatch, spyndex.indices[self.name].bands):
-                a, b = named[kernel[1]], named[kernel[2]]
-                sigma = 1.0 if kernel[1] == kernel[2] else named.get("sigma", 0.5 * (a + b))  # k(a, a) is 1 for any
-                named[kernel] = spyndex.computeKernel("RBF", {"a": a, "b": b, "sigma": sigma})
-            values = spyndex.computeIndex(self.name, named)
-        return np.where(np.isfinite(values), values, np.nan).astype("float32")
-
-
-def _terms(index: Any) -> list[str]:
-    """Return the bands and parameters of a formula, with what its kernels compare in their place."""
-    found = [list(match.groups()) if (match := _KERNEL.fullmatch(name)) else [name] for name in index.bands]
-    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
 def _applied(formula: Formula, *arrays: Any) -> Any:
@@ -110,45 +34,6 @@ def _applied(formula: Formula, *arrays: Any) -> Any:
     paired = itertools.chain.from_iterable(zip(arrays, dims, strict=True))
     meta = np.empty((0,) * max(map(len, dims)), dtype="float32")
     return da.blockwise(formula, max(dims, key=len), *paired, dtype="float32", meta=meta, name=name)  # type: ignore[no-untyped-call]
-
-
-def _padded(band: str) -> str:
-    """Return a Sentinel-2 band name as the platform writes it: ``B4`` -> ``B04``, ``B08A`` -> ``B8A``."""
-    number = band[1:].lstrip("0")
-    return f"B{number}" if number.endswith("A") else f"B{int(number):02d}"
-
-
-def _letters() -> _Letters:
-    import spyndex  # reads a table of 280 formulas; only who asks for an index pays
-
-    common, platform = {}, {}
-    for letter, band in spyndex.bands.items():
-        common[band.common_name] = letter
-        if hasattr(band, "sentinel2a"):
-            platform[_padded(band.sentinel2a.band)] = letter
-    return _Letters(common, platform)
-
-
-def _find_index(name: str) -> Any:
-    import spyndex  # see _letters
-
-    if not isinstance(name, str):
-        raise UnknownIndexError(
-            f"one index per call, by its name; {name!r} was asked for. For several: "
-            "xr.merge([spectral_index(cube, name) for name in (…)], compat='override').",
-            index=name,
-        )
-    if name in spyndex.indices:
-        return spyndex.indices[name]
-    known = {key.lower(): key for key in spyndex.indices}
-    if str(name).lower() not in known:
-        swapped = [one for one in known.values() if sorted(one.lower()) == sorted(str(name).lower())]
-        near = [*swapped, *(one for one in near_misses(str(name), known.values()) if one not in swapped)]
-        hint = f"Did you mean {' or '.join(near)}?" if near else "spyndex.indices lists them all."
-        raise UnknownIndexError(
-            f"there is no spectral index {name!r} among the {len(known)} of spyndex. {hint}", index=name
-        )
-    return spyndex.indices[known[str(name).lower()]]
 
 
 def _check_physical(variable: xr.DataArray, index: str) -> None:
@@ -166,7 +51,7 @@ def _check_physical(variable: xr.DataArray, index: str) -> None:
         )
 
 
-def _by_letter(cube: xr.Dataset, letters: _Letters) -> dict[str, list[str]]:
+def _by_letter(cube: xr.Dataset, letters: Letters) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, variable in cube.data_vars.items():
         letter = letters.of(str(name), variable.attrs)
@@ -175,7 +60,7 @@ def _by_letter(cube: xr.Dataset, letters: _Letters) -> dict[str, list[str]]:
     return found
 
 
-def _choose(letter: str, names: list[str], index: str, letters: _Letters) -> str:
+def _choose(letter: str, names: list[str], index: str, letters: Letters) -> str:
     # One made from another band inherits its attributes; the band itself also bears the name.
     named = [name for name in names if letters.of(name, {}) == letter]
     names = named + [name for name in names if name not in named]
@@ -189,11 +74,9 @@ def _choose(letter: str, names: list[str], index: str, letters: _Letters) -> str
     return names[0]
 
 
-def _inputs(cube: xr.Dataset, index: Any, letters: _Letters, given: Mapping[str, Any]) -> dict[str, str]:
+def _inputs(cube: xr.Dataset, index: Index, letters: Letters, given: Mapping[str, Any]) -> dict[str, str]:
     """Letter of the formula -> name of the variable."""
-    import spyndex  # see _letters
-
-    wanted = [letter for letter in _terms(index) if letter in spyndex.bands or letter in _POLARISATIONS]
+    wanted = index.letters
     found = _by_letter(cube, letters)
     inputs: dict[str, str] = {}
     missing = []
@@ -226,32 +109,6 @@ def _inputs(cube: xr.Dataset, index: Any, letters: _Letters, given: Mapping[str,
             missing=tuple(missing),
         )
     return inputs
-
-
-def _constants(index: Any, inputs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, float]:
-    """Parameter of the formula -> number: as given, else the default of spyndex."""
-    import spyndex  # see _letters
-
-    terms = _terms(index)
-    names = [name for name in terms if name not in inputs]
-    optional = ["sigma"] if any(map(_KERNEL.fullmatch, index.bands)) else []  # without: the mean of the two bands
-    for name in given:
-        if name not in (*terms, *optional):
-            raise TypeError(
-                f"{index.short_name} = {index.formula} has no parameter {name!r}; it has "
-                f"{', '.join((*terms, *optional))}."
-            )
-    names += [name for name in optional if name in given]
-    numbers = {}
-    for name in names:
-        value = given.get(name, spyndex.constants[name].default if name in spyndex.constants else None)
-        if value is None:
-            what = spyndex.constants[name].description if name in spyndex.constants else "a number of its own"
-            raise TypeError(
-                f"{index.short_name} = {index.formula} needs {name} ({what}), which has no default: give {name}=…"
-            )
-        numbers[name] = float(value)
-    return numbers
 
 
 def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
@@ -300,9 +157,9 @@ def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
     >>> spectral_index(cube, "NDVI").values.round(3)
     array([0.8], dtype=float32)
     """
-    index = _find_index(name)
-    inputs = _inputs(cube, index, _letters(), params)
-    constants = _constants(index, inputs, params)
+    index = find_index(name)
+    inputs = _inputs(cube, index, letters_of_bands(), params)
+    constants = numbers_for(index, params, without=inputs)
     variables = [cube[variable] for variable in inputs.values()]
     for variable in variables:
         _check_physical(variable, index.short_name)
@@ -322,7 +179,7 @@ def spectral_index(cube: xr.Dataset, name: str, **params: Any) -> xr.DataArray:
 
 
 def _describe(
-    cube: xr.Dataset, index: Any, inputs: Mapping[str, str], constants: Mapping[str, float]
+    cube: xr.Dataset, index: Index, inputs: Mapping[str, str], constants: Mapping[str, float]
 ) -> dict[str, Any]:
     first = cube[next(iter(inputs.values()))].attrs
     attrs: dict[str, Any] = {"long_name": index.long_name, "units": "1"}
@@ -333,7 +190,7 @@ def _describe(
         [f"{letter}={_named(variable, cube[variable].attrs)}" for letter, variable in inputs.items()]
         + [f"{constant}={value:g}" for constant, value in constants.items()]
     )
-    if any(map(_KERNEL.fullmatch, index.bands)):
+    if index.has_kernel:
         scale = "sigma" if "sigma" in constants else "sigma = 0.5 * (a + b) of each pixel"
         attrs["comment"] = f"Kernels are RBF: k(a, b) = exp(-(a - b)**2 / (2 * sigma**2)), {scale}."
     attrs["references"] = index.reference
