@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import tomllib
 import warnings
 from collections.abc import Iterator
@@ -86,6 +87,44 @@ def _coerce(name: str, value: Any) -> Any:
     return str(value)
 
 
+_NAMES = tuple(field.name for field in fields(Settings))
+_WATCHED = (
+    *(_PREFIX + name.upper() for name in _NAMES),
+    *("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"),
+)
+"""Variables that settings come from, and those that say where the user's folders are."""
+_SETTLED = 2 * 10**9
+"""Nanoseconds after which a file that is written has another time than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Settings, and all that they were read from."""
+
+    seen: tuple[str | None, ...]
+    """The watched variables."""
+    overrides: dict[str, Any]
+    """Options of this process."""
+    file: Path
+    """Where the file is, or would be."""
+    state: tuple[int, int, int] | None
+    """Its state; None = there is none."""
+    settings: Settings
+    """What follows."""
+
+
+_kept: _Kept | None = None
+
+
+def _state_of(file: Path) -> tuple[int, int, int] | None:
+    """Return time, size and number of a file, or None when there is none to read."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - runs for every request
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
 def _from_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
@@ -132,22 +171,33 @@ def get_settings() -> Settings:
     TerrascopeWarning
         The file sets something that is no option.
     """
-    known = {field.name for field in fields(Settings)}
+    # Asked for with every request and every file, so what did not change since is not read again.
+    global _kept  # noqa: PLW0603 - one per process, like the options
+    seen = tuple(map(os.environ.get, _WATCHED))
+    kept = _kept
+    if kept and kept.seen == seen and kept.overrides == _overrides and kept.state == _state_of(kept.file):
+        return kept.settings
     config_dir = os.environ.get(_PREFIX + "CONFIG_DIR")
     file = (Path(config_dir).expanduser() if config_dir else _default_folder("config")) / "config.toml"
+    state = _state_of(file)
     stated = _from_file(file)
-    _warn_of_unknown([key for key in stated if key not in known], known, file)
-    found = {key: value for key, value in stated.items() if key in known}
+    unknown = [key for key in stated if key not in _NAMES]
+    _warn_of_unknown(unknown, set(_NAMES), file)
+    found = {key: value for key, value in stated.items() if key in _NAMES}
     where = {key: f"{key} in {file}" for key in found}
-    for name in known:
-        value = os.environ.get(_PREFIX + name.upper())
+    for name, value in zip(_NAMES, seen, strict=False):
         if value is not None:
             found[name] = value
             where[name] = f"The variable {_PREFIX}{name.upper()}"
     with _lock:
-        found.update(_overrides)
-        where.update((name, f"The option {name}") for name in _overrides)
-    return replace(Settings(), **{name: _read_value(name, value, where[name]) for name, value in found.items()})
+        overrides = dict(_overrides)
+    found.update(overrides)
+    where.update((name, f"The option {name}") for name in overrides)
+    settings = replace(Settings(), **{name: _read_value(name, value, where[name]) for name, value in found.items()})
+    # A file that was just written may be written again without a trace in its state; a warning is for every call.
+    if not unknown and (state is None or time.time_ns() - state[0] > _SETTLED):
+        _kept = _Kept(seen, overrides, file, state, settings)
+    return settings
 
 
 def set_options(**options: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,3 +65,24 @@ def test_odd_json_is_no_bare_error(tmp_path: Path, text: str) -> None:
 def test_python_m_runs_the_command(name: str) -> None:
     run = subprocess.run([sys.executable, "-m", name, "--help"], capture_output=True, text=True, check=True)
     assert "doctor" in run.stdout
+
+
+def test_whatever_settings_come_from_may_change_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERRASCOPE_NB_CONFIG_DIR", str(tmp_path))
+    file = tmp_path / "config.toml"
+    assert get_settings().timeout == 30.0
+    for seconds in (3, 4, 5):  # written one after the other, with the same size
+        file.write_text(f"timeout = {seconds}")
+        assert get_settings().timeout == seconds
+    os.utime(file, (1.5e9, 1.5e9))
+    assert get_settings() is get_settings()  # a file that rests is not read again
+    file.write_text("timeout = 6")
+    assert get_settings().timeout == 6
+    monkeypatch.setenv("TERRASCOPE_NB_TIMEOUT", "7")
+    assert get_settings().timeout == 7
+    with options(timeout=8):
+        assert get_settings().timeout == 8
+    assert get_settings().timeout == 7
+    monkeypatch.delenv("TERRASCOPE_NB_TIMEOUT")
+    file.unlink()
+    assert get_settings().timeout == 30.0
