@@ -22,6 +22,7 @@ from terrascope_nb.cube.blocks import is_masked, read_block, read_keeps
 from terrascope_nb.cube.placing import place
 from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText, Source
 from terrascope_nb.errors import AccessError, GridError
+from terrascope_nb.extent.years import write_years
 from terrascope_nb.products.model import Product
 from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.window import own_reader
@@ -39,7 +40,7 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     shared = delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
     sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
     text = PlanText(plan)
-    years = attribution_years(plan)
+    years = write_years(int(np.datetime_as_string(step.time, unit="Y")) for step in plan.steps)
     attribution = attribution_text(plan, product.attribution if product else "").replace("{year}", years)
     variables = {}
     keeps = _keeps(plan, shared, edges, sizes)
@@ -246,11 +247,3 @@ def attribution_text(plan: Plan, sentence: str) -> str:
     if not plan.lineages:
         return sentence
     return "; ".join(filter(None, (sentence.partition(", processed by")[0], *plan.lineages)))
-
-
-def attribution_years(plan: Plan) -> str:
-    """Return the years of the data as text: ``2018`` or ``2018, 2020`` or ``2016-2019``."""
-    years = sorted({int(np.datetime_as_string(step.time, unit="Y")) for step in plan.steps})
-    if len(years) > 2 and years[-1] - years[0] == len(years) - 1:
-        return f"{years[0]}-{years[-1]}"
-    return ", ".join(str(year) for year in years)

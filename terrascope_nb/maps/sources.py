@@ -10,28 +10,13 @@ import numpy as np
 import pandas as pd
 
 from terrascope_nb.errors import UnknownProductError
+from terrascope_nb.extent.years import write_years
 from terrascope_nb.products.registry import get_product
 
 # Legal notice on the use of Copernicus Sentinel data: "Contains modified Copernicus Sentinel data [Year]".
 _COPERNICUS = "Contains modified Copernicus Sentinel data {year}"
 _SENTINEL_ITEM = re.compile(r"^S(?:[123][A-D]|5P)_")
 _YEARS = re.compile(r"(?<=Sentinel data )\[?\d{4}(?:(?:\s*[,;–-]\s*|\s+and\s+)\d{4})*\]?")
-
-
-def write_years(times: Any) -> str:
-    """Return the years of some times, as short as possible.
-
-    >>> write_years(np.array(["2017-12-31", "2018-01-02", "2020-06-01"], dtype="datetime64[ns]"))
-    '2017-2018, 2020'
-    """
-    years = sorted({int(year) for year in pd.DatetimeIndex(np.atleast_1d(times)).year.dropna()})
-    spans: list[list[int]] = []
-    for year in years:
-        if spans and year == spans[-1][-1] + 1:
-            spans[-1] = [spans[-1][0], year]
-        else:
-            spans.append([year])
-    return ", ".join("-".join(map(str, span)) for span in spans)
 
 
 def attribution_of(attrs: Mapping[Any, Any], times: Any = None, item_ids: Any = ()) -> str:
@@ -51,7 +36,8 @@ def attribution_of(attrs: Mapping[Any, Any], times: Any = None, item_ids: Any = 
     str
         Empty when nothing says where the data come from.
     """
-    years = write_years(times) if times is not None and np.size(times) else ""
+    drawn = pd.DatetimeIndex([] if times is None else np.atleast_1d(times)).year.dropna()
+    years = write_years(int(year) for year in drawn)
     sentence = str(attrs.get("attribution", "")) or _from_product(attrs)
     if not sentence and any(_SENTINEL_ITEM.match(str(one)) for one in np.atleast_1d(item_ids)):
         sentence = _COPERNICUS

@@ -164,8 +164,8 @@ def test_cite_names_only_what_is_left(cube):
 
 def test_the_years_in_the_attribution_are_those_of_the_data(make_scene):
     scenes = [make_scene({"B04": np.ones((2, 2), "int16")}, time=f"{year}0705T105029") for year in (2016, 2018, 2019)]
-    assert "2016, 2018, 2019" in load(scenes, "B04").attrs["attribution"]
-    assert "2018, 2019" in load(scenes[1:], "B04").B04.attrs["attribution"]
+    assert "data 2016, 2018-2019" in load(scenes, "B04").attrs["attribution"]
+    assert "data 2018-2019" in load(scenes[1:], "B04").B04.attrs["attribution"]
     assert "2016" not in load(scenes[1:], "B04").B04.attrs["attribution"]
 
 

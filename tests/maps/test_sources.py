@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from terrascope_nb.maps.sources import attribution_of, write_years
+from terrascope_nb.maps.sources import attribution_of
 
 
 def days(*text):
@@ -51,5 +51,5 @@ def test_nothing_is_claimed_for_data_of_unknown_origin():
 
 
 def test_years_are_written_short():
-    assert write_years(days("2016-05-01", "2017-01-01", "2018-01-01", "2020-01-01", "2018-12-31")) == "2016-2018, 2020"
-    assert write_years(days("NaT")) == ""
+    drawn = days("2016-05-01", "2017-01-01", "2018-01-01", "NaT", "2020-01-01", "2018-12-31")
+    assert attribution_of({"attribution": "Sentinel data {year}"}, drawn) == "Sentinel data 2016-2018, 2020"
