@@ -25,8 +25,8 @@ from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.products.model import Product
 from terrascope_nb.widgets.panel.availability_words import calendar_words, clear_share, date_words, origin_words
 from terrascope_nb.widgets.parts.background import Cancel, Worker
+from terrascope_nb.widgets.parts.page_files import STATIC, module_of
 from terrascope_nb.widgets.parts.static_twin import with_twin
-from terrascope_nb.widgets.parts.status_line import STATIC
 from terrascope_nb.words import say
 
 _EVERY = 0.4
@@ -62,7 +62,7 @@ class Availability(anywidget.AnyWidget):
     >>> cube = ts.load(dates.kept)                                                     # doctest: +SKIP
     """
 
-    _esm = STATIC / "availability.js"
+    _esm = module_of("keys.js", "nodes.js", "availability.js")
     _css = STATIC / "availability.css"
 
     dates = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -14,7 +14,7 @@ from ipywidgets import Widget, widget_serialization
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.items_text import show_text
 from terrascope_nb.errors import TerrascopeWarning
-from terrascope_nb.widgets.parts.status_line import STATIC
+from terrascope_nb.widgets.parts.page_files import STATIC, module_of
 from terrascope_nb.words import say
 
 _HOVER = {"weight": 4, "fillOpacity": 0.25}
@@ -63,7 +63,7 @@ class ResultsTable(anywidget.AnyWidget):
     >>> table = ResultsTable(ts.search("s2-ndvi", "Assenede", "2018-06"))               # doctest: +SKIP
     """
 
-    _esm = STATIC / "results.js"
+    _esm = module_of("keys.js", "nodes.js", "results.js")
     _css = STATIC / "results.css"
 
     rows = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -7,14 +7,14 @@ from typing import Any
 import anywidget
 import traitlets
 
-from terrascope_nb.widgets.parts.status_line import STATIC
+from terrascope_nb.widgets.parts.page_files import STATIC, module_of
 from terrascope_nb.words import say
 
 
 class CodeCell(anywidget.AnyWidget):
     """Code that a person can copy, by button or by hand."""
 
-    _esm = STATIC / "code.js"
+    _esm = module_of("keys.js", "code.js")
     _css = STATIC / "code.css"
 
     code = traitlets.Unicode("").tag(sync=True)

@@ -9,7 +9,6 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import anywidget
@@ -18,9 +17,9 @@ import traitlets
 
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.widgets.parts.abstract import AbstractWidget
+from terrascope_nb.widgets.parts.page_files import STATIC, module_of
 from terrascope_nb.words import say
 
-_STATIC = Path(__file__).parents[1] / "static"
 WIDE = {"description_width": "10em"}
 """Style of fields that stand under each other, so that they line up."""
 _SHARED: list[widgets.Layout] = []
@@ -90,8 +89,8 @@ def status(body: str) -> str:
 class Heading(anywidget.AnyWidget):
     """The title of a picker; with it the keys pressed in the picker are no commands of the notebook."""
 
-    _esm = _STATIC / "heading.js"
-    _css = _STATIC / "heading.css"
+    _esm = module_of("keys.js", "heading.js")
+    _css = STATIC / "heading.css"
 
     text = traitlets.Unicode().tag(sync=True)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from terrascope_nb.widgets.parts.page_files import STATIC
 from terrascope_nb.words import say
-
-STATIC = Path(__file__).parents[1] / "static"
 
 
 class StatusLine(anywidget.AnyWidget):

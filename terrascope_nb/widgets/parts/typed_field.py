@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from terrascope_nb.widgets.parts.field import attempt
-
-_STATIC = Path(__file__).parents[1] / "static"
+from terrascope_nb.widgets.parts.page_files import STATIC
 
 
 class TypedField(anywidget.AnyWidget):
@@ -33,8 +31,8 @@ class TypedField(anywidget.AnyWidget):
         Whether the first button stands out.
     """
 
-    _esm = _STATIC / "typed_field.js"
-    _css = _STATIC / "typed_field.css"
+    _esm = STATIC / "typed_field.js"
+    _css = STATIC / "typed_field.css"
 
     label = traitlets.Unicode().tag(sync=True)
     actions = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -1,22 +1,8 @@
 // The dates of a search as a calendar of buttons, and the same as a table. Plain browser JavaScript, no build.
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function fill(template, facts) {
-  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? facts[name] : whole));
-}
-
 function render({ model, el }) {
   const words = model.get("words");
   el.classList.add("tsnb-dates");
-  // Keys typed here are ours, not commands of the notebook: the lab looks for this on the element that has the focus.
-  el.addEventListener("focusin", ({ target }) => {
-    if (!target.matches(":read-write")) target.setAttribute("data-lm-suppress-shortcuts", "true");
-  });
+  keepKeys(el);
 
   const summary = make("div", "tsnb-dates-summary");
   summary.setAttribute("role", "status");

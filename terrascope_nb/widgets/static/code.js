@@ -2,10 +2,7 @@
 function render({ model, el }) {
   const words = model.get("words");
   el.classList.add("tsnb-code");
-  // Keys typed here are ours, not commands of the notebook: the lab looks for this on the element that has the focus.
-  el.addEventListener("focusin", ({ target }) => {
-    if (!target.matches(":read-write")) target.setAttribute("data-lm-suppress-shortcuts", "true");
-  });
+  keepKeys(el);
   const line = document.createElement("div");
   const button = document.createElement("button");
   button.type = "button";

@@ -2,17 +2,6 @@
 // Plain browser JavaScript, no build.
 const COLUMNS = ["time", "tile", "platform", "version", "cloud", "coverage", "access", "id"];
 
-function make(tag, className, text) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  return node;
-}
-
-function fill(template, facts) {
-  return template.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? facts[name] : whole));
-}
-
 const modelId = (reference) => (typeof reference === "string" ? reference.replace("IPY_MODEL_", "") : reference?.model_id);
 
 // -- where an outline holds a point --------------------------------------------------------------------------------
@@ -112,10 +101,7 @@ function watchMap(model, act) {
 function render({ model, el }) {
   const words = model.get("words");
   el.classList.add("tsnb-results");
-  // Keys typed here are ours, not commands of the notebook: the lab looks for this on the element that has the focus.
-  el.addEventListener("focusin", ({ target }) => {
-    if (!target.matches(":read-write")) target.setAttribute("data-lm-suppress-shortcuts", "true");
-  });
+  keepKeys(el);
   const summary = make("div", "tsnb-results-summary");
   summary.setAttribute("role", "status");
   const place = make("div", "tsnb-results-here");

@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from terrascope_nb.widgets.parts.status_line import STATIC
+from terrascope_nb.widgets.parts.page_files import STATIC
 
 
 class RangeField(anywidget.AnyWidget):
