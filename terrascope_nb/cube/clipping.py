@@ -7,6 +7,7 @@ import math
 import numpy as np
 import rasterio
 import shapely
+from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
@@ -35,6 +36,17 @@ def clip_shape(aoi: Aoi, grid: PixelGrid) -> BaseGeometry:
         narrow = shape.area < _SMALL * pixel or shape.area < 4 * pixel**0.5 * shape.length / 2
         shapes.append(_touched(shape, grid) if narrow and not _holds_centre(shape, grid) else shape)
     return shapely.union_all(shapes)
+
+
+def inside_area(aoi: Aoi, grid: PixelGrid) -> NDArray[np.bool_]:
+    """Return True where the centre of a grid's pixel lies inside an area, by the rule of `clip_shape`."""
+    there = aoi.in_crs(grid.crs)
+    # The pixels that a small feature touches are boxes along x and y: of a turned grid they would be others.
+    shape = clip_shape(there, grid) if grid.is_north_up else shapely.union_all([one.geometry for one in there])
+    inside: NDArray[np.bool_] = geometry_mask(
+        [shape], out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), invert=True
+    )
+    return inside
 
 
 def _local(shape: BaseGeometry, grid: PixelGrid) -> PixelGrid:

@@ -1,12 +1,9 @@
-"""A quick look at one item from its overviews: a few blocks of each file, no cube, no GDAL where our reader will do."""
+"""A quick look at one item: a few blocks of each file, no cube, no GDAL where our reader will do."""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,16 +13,13 @@ import numpy as np
 import pystac
 from numpy.typing import NDArray
 
-from terrascope_nb.catalogue.access import open_href
-from terrascope_nb.cube.plan import Source
-from terrascope_nb.cube.selection import bands_of, product_for, scene_of
+from terrascope_nb.cube.preview_choice import choose_layers
+from terrascope_nb.cube.preview_reading import Bounds, Opened, choose_frame, open_all, read_all
+from terrascope_nb.cube.selection import product_for, scene_of
 from terrascope_nb.cube.values import choose_coding, decode, range_for
-from terrascope_nb.errors import GridError, NothingFoundError, UnknownBandError
-from terrascope_nb.host.limits import cores
-from terrascope_nb.products.model import Band, Product
-from terrascope_nb.raster.blocks import native_reader
-
-_TRUE_COLOUR = ("red", "green", "blue")
+from terrascope_nb.errors import GridError, NothingFoundError
+from terrascope_nb.products.model import Band
+from terrascope_nb.raster.grid import PixelGrid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,9 +29,11 @@ class Preview:
     item_id: str
     """Id of the item."""
     names: tuple[str, ...]
-    """Names of the bands."""
+    """Names of the bands and indices."""
     values: NDArray[Any]
     """(band, row, column): float32 values, NaN where not valid; the stored numbers of a class band."""
+    grid: PixelGrid
+    """Where the pixels lie: coordinate system, transform and shape."""
     classes: Band | None = None
     """The band, when it holds classes."""
 
@@ -53,7 +49,7 @@ class Preview:
         rgba = np.zeros((*self.values.shape[1:], 4), dtype="uint8")
         if self.classes is not None:
             for known in self.classes.classes:
-                if known.color:
+                if known.color and known.value != self.classes.nodata:
                     colour = [int(known.color[i : i + 2], 16) for i in (1, 3, 5)]
                     rgba[self.values[0] == known.value] = (*colour, 255)
             return rgba
@@ -72,110 +68,130 @@ class Preview:
 
 
 def preview(
-    item: pystac.Item, bands: str | Sequence[str] | None = None, *, size: int = 512, roots: Sequence[Path] = ()
+    item: pystac.Item,
+    bands: str | Sequence[str] | None = None,
+    *,
+    area: Any = None,
+    bounds: Sequence[float] | None = None,
+    size: int | None = 512,
+    roots: Sequence[Path] = (),
 ) -> Preview:
-    """Return a quick look at an item.
+    """Return a quick look at an item, or at an area of it: the files' own pixels, with no cube in between.
 
     Parameters
     ----------
     item : pystac.Item
         One of what `search` found.
     bands : str or sequence of str, optional
-        Names as for `load`; None = red, green and blue, or the product's first band.
-    size : int
-        About how many pixels the longer side has: the overview nearest to it is taken as it is. Files without
-        overviews are read whole and thinned out.
+        Names as for `load`, or of spectral indices as for `spectral_index` (``"NDVI"``); a band of that name comes
+        first. None = red, green and blue, or the product's first band.
+    area : area, optional
+        What `ts.area` takes: the look is the smallest block of the files' pixels that holds it, as far as they reach. A
+        polygon clips as in `load`; a bbox, tile or point only frames.
+    bounds : (left, bottom, right, top), optional
+        The same, in the coordinate system of the item's files. Needs no library of geometry, so it is the quickest.
+    size : int, optional
+        About how many pixels the longer side has: of full resolution and overviews, the nearest to it is taken as it
+        is. Files without overviews are read whole and thinned out. None = full resolution.
     roots : sequence of path
         Folders that local files may lie under besides the archive roots: ``items.roots`` of the search it came from.
 
     Returns
     -------
     Preview
-        ``values`` (band, row, column), physical; shows itself as a picture.
+        ``values`` (band, row, column), physical; shows itself as a picture. At full resolution the numbers are those of
+        `load` and `spectral_index`. Coarser bands are repeated on the pixels of the finest.
 
     Raises
     ------
     UnknownBandError
-        The product has no such band.
+        The product has no such band and spyndex no such index, or the item lacks a band of the index.
     NothingFoundError
         The item has no file of a band.
     GridError
-        ``size`` is no number of pixels.
+        The area does not touch the item, or ``size`` or ``bounds`` is none.
     AccessError
         A file could not be opened or is damaged.
+
+    Examples
+    --------
+    >>> import terrascope_nb as ts                                                     # doctest: +SKIP
+    >>> ts.preview(items[0], "NDVI", area="Assenede")                                   # doctest: +SKIP
     """
-    if size < 1:
+    if size is not None and size < 1:
         raise GridError(f"size={size!r} is no number of pixels; give a positive number, 512 for instance.")
+    wanted, aoi = _wanted(area, bounds)
     product = product_for([item], None)
-    named = _bands(product, item, bands)
-    scene = scene_of(item, [band for _, band in named], None, roots)
-    missing = [name for (name, _), source in zip(named, scene.sources, strict=True) if source is None]
+    layers = choose_layers(product, item, bands)
+    needed = list({band.name: band for layer in layers for band in layer.bands}.values())
+    scene = scene_of(item, needed, None, roots)
+    missing = [band.name for band, source in zip(needed, scene.sources, strict=True) if source is None]
     if missing:
         raise NothingFoundError(f"{item.id} has no file of {', '.join(missing)}; it has {', '.join(item.assets)}.")
+    files = open_all([source for source in scene.sources if source is not None])
+    frame = choose_frame(files, wanted, size)
+    seen = None
+    if aoi is not None and aoi.clips:
+        from terrascope_nb.cube.clipping import inside_area  # brings GDAL and geometry, which frames do without
+
+        seen = inside_area(aoi, frame.grid)
     foreign = product is None or not product.bands
-    look = functools.partial(_look, size=size, foreign=foreign)
-    sources = [source for source in scene.sources if source is not None]
-    if len(named) == 1:
-        layers = [look(sources[0], named[0][1])]
-    else:
-        with ThreadPoolExecutor(cores()) as pool:
-            layers = list(pool.map(look, sources, [band for _, band in named]))
-    shape = max((layer.shape for layer in layers), key=math.prod)
-    values = np.stack([_fitted(layer, shape) for layer in layers])
-    only = named[0][1]
-    classes = only if len(named) == 1 and only.kind != "measurement" else None
-    return Preview(item.id, tuple(name for name, _ in named), values, classes)
+    values = {
+        band.name: _values(band, file, stored, _both(inside, seen), foreign=foreign)
+        for band, file, (stored, inside) in zip(needed, files, read_all(files, frame), strict=True)
+    }
+    return Preview(
+        item.id,
+        tuple(layer.name for layer in layers),
+        np.stack([layer.of([values[band.name] for band in layer.bands]) for layer in layers]),
+        frame.grid,
+        layers[0].bands[0] if len(layers) == 1 and not layers[0].is_measured else None,
+    )
 
 
-def _bands(product: Product | None, item: pystac.Item, asked: Any) -> list[tuple[str, Band]]:
-    if asked is not None:
-        return bands_of(product, [item], asked)
-    try:
-        return bands_of(product, [item], _TRUE_COLOUR)
-    except UnknownBandError:
-        return bands_of(product, [item], None)[:1]
+def _wanted(area: Any, bounds: Any) -> tuple[Callable[[str], Bounds] | None, Any]:
+    """Return what gives the box to be seen, and the area."""
+    if area is not None and bounds is not None:
+        raise GridError("area and bounds both say what to look at; give one of them.")
+    if area is not None:
+        from terrascope_nb.extent.aoi import area as make_area  # brings geometry and PROJ
+
+        aoi = make_area(area)
+        return aoi.bounds_in, aoi
+    if bounds is None:
+        return None, None
+    box = tuple(float(edge) for edge in bounds)
+    if len(box) != 4 or not all(map(math.isfinite, box)) or box[0] > box[2] or box[1] > box[3]:
+        raise GridError(
+            f"bounds={bounds!r} is no box; give (left, bottom, right, top) in the coordinate system of the files, or an "
+            "area in degrees with area=."
+        )
+    return lambda _crs: box, None
 
 
-def _look(source: Source, band: Band, *, size: int, foreign: bool) -> NDArray[Any]:
-    href = open_href(source.ref)
-    native = None
-    if source.variable is None and not href.startswith(("http://", "https://")):
-        native = native_reader(href, source.band_index)
-    if native is not None:
-        opened: Any = nullcontext(native)
-    else:
-        from terrascope_nb.raster.window import open_reader  # brings GDAL, which most files do not need
-
-        opened = open_reader(href, band=source.band_index, variable=source.variable)
-    with opened as reader:
-        info = reader.info
-        sides = [max(level) for level in info.levels]
-        level = min(range(len(sides)), key=lambda number: abs(math.log(sides[number] / size)))
-        stored = _thinned(reader, level, max(1, sides[level] // size) if len(sides) == 1 else 1)
-    if band.kind != "measurement":
-        return stored
-    coding = choose_coding(source, info, band, foreign=foreign)
-    values: NDArray[Any] = decode(stored, coding, range_for(coding, band))
-    return values
+def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    return one if other is None else other if one is None else one & other
 
 
-def _thinned(reader: Any, level: int, every: int) -> NDArray[Any]:
-    """Read a level, or every n-th row and column of it, a row of blocks at a time."""
-    height, width = reader.info.levels[level]
-    if every == 1:
-        whole: NDArray[Any] = reader.read(level, 0, 0, height, width)
-        return whole
-    strip = max(every, reader.info.block[0]) // every * every
-    parts = [
-        reader.read(level, top, 0, min(top + strip, height), width)[::every, ::every] for top in range(0, height, strip)
-    ]
-    return np.concatenate(parts)
+def _values(
+    band: Band, file: Opened, stored: NDArray[Any], inside: NDArray[np.bool_] | None, *, foreign: bool
+) -> NDArray[Any]:
+    if band.kind == "measurement":
+        coding = choose_coding(file.source, file.info, band, foreign=foreign)
+        values = decode(stored, coding, range_for(coding, band))
+        if inside is not None:
+            values[~inside] = np.nan
+        return values
+    if inside is not None:
+        stored = np.where(inside, stored, _nothing(band, file, stored.dtype))
+    return stored
 
 
-def _fitted(layer: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Repeat or pick pixels so that bands of several resolutions lie on each other."""
-    if layer.shape == shape:
-        return layer
-    rows, cols = (np.arange(wanted) * there // wanted for wanted, there in zip(shape, layer.shape, strict=True))
-    fitted: NDArray[Any] = layer[rows[:, None], cols]
-    return fitted
+def _nothing(band: Band, file: Opened, kind: np.dtype[Any]) -> Any:
+    """Return the number that stands for no class: nodata as item, file or table say it, else the largest of the type."""
+    if kind.kind == "f":
+        return kind.type(np.nan)
+    ends = np.iinfo(kind)
+    said = (file.source.nodata, file.info.nodata, band.nodata)
+    fitting = [number for number in said if number is not None and ends.min <= number <= ends.max]
+    return kind.type(fitting[0] if fitting else ends.max)

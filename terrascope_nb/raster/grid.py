@@ -65,6 +65,12 @@ class PixelGrid:
         moved = (a, b, c + a * col + b * row, d, e, f + d * col + e * row)
         return PixelGrid(self.crs, moved, (rows, cols))
 
+    def recut(self, shape: tuple[int, int]) -> PixelGrid:
+        """Return the same ground cut in other rows and columns, as an overview does."""
+        a, b, c, d, e, f = self.transform
+        down, across = self.shape[0] / shape[0], self.shape[1] / shape[1]
+        return PixelGrid(self.crs, (a * across, b * down, c, d * across, e * down, f), shape)
+
     def pad(self, pixels: int) -> PixelGrid:
         """Return the grid with a margin on each side."""
         return self.crop(-pixels, -pixels, self.shape[0] + 2 * pixels, self.shape[1] + 2 * pixels)

@@ -18,14 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.warp import reproject
 
 from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.raster.blocks import NativeReader, native_reader
-from terrascope_nb.raster.gdal import gdal_reader
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.lookup import centre_indices
@@ -67,6 +63,8 @@ def open_reader(href: str, *, band: int = 1, variable: str | None = None) -> Ite
     if native is not None:
         yield native
         return
+    from terrascope_nb.raster.gdal import gdal_reader  # GDAL takes 0.15 s to load, and most files do not need it
+
     with gdal_reader(href, band=band, variable=variable) as reader:
         yield reader
 
@@ -215,7 +213,7 @@ def look_up(info: FileInfo, grid: PixelGrid) -> Lookup:
     """Return which pixel of a file holds the centre of each pixel of a grid."""
     level = _level_for(info, grid)
     height, width = info.levels[level]
-    rows, cols = centre_indices(grid, _level_grid(info.grid, height, width))
+    rows, cols = centre_indices(grid, info.grid.recut((height, width)))
     inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
     if not inside.any():
         return Lookup(level, (0, 0, 0, 0), np.zeros(grid.shape, dtype=np.intp), inside)
@@ -235,13 +233,6 @@ def take(reader: Reader, lookup: Lookup) -> Window:
     if not lookup.inside.all():
         stored[~lookup.inside] = 0
     return Window(stored, lookup.inside, info)
-
-
-def _level_grid(full: PixelGrid, height: int, width: int) -> PixelGrid:
-    """Return the grid of an overview: the same ground cut in fewer pixels."""
-    a, b, c, d, e, f = full.transform
-    down, across = full.shape[0] / height, full.shape[1] / width
-    return PixelGrid(full.crs, (a * across, b * down, c, d * across, e * down, f), (height, width))
 
 
 def _level_for(info: FileInfo, grid: PixelGrid) -> int:
@@ -276,6 +267,10 @@ def _ground_ratio(file_grid: PixelGrid, grid: PixelGrid) -> float:
 
 def _warped(reader: Reader, grid: PixelGrid, resampling: str, nodata: float | None) -> Window:
     """Let GDAL resample; nodata takes no part, and a pixel counts as inside when its centre is."""
+    import rasterio  # as in `open_reader`
+    from rasterio.enums import Resampling
+    from rasterio.warp import reproject
+
     info = reader.info
     missing = info.nodata if nodata is None else nodata
     rows, cols = centre_indices(grid, info.grid)

@@ -1,0 +1,132 @@
+"""What a preview shows: names become bands of the item, or spectral indices of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pystac
+from numpy.typing import NDArray
+
+from terrascope_nb.analysis.formulas import Formula, Index, find_index, letters_of_bands, numbers_for
+from terrascope_nb.catalogue.item_facts import find_asset
+from terrascope_nb.cube.formula import Scratch, program_for
+from terrascope_nb.cube.selection import bands_of, item_bands
+from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownIndexError
+from terrascope_nb.products.model import Band, Product
+
+_TRUE_COLOUR = ("red", "green", "blue")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One picture of a preview."""
+
+    name: str
+    """Name that was asked for; an index has the name that spyndex gives it."""
+    bands: tuple[Band, ...]
+    """The bands it is made of."""
+    formula: Formula | None = None
+    """How, for an index; its letters stand for the bands."""
+
+    @property
+    def is_measured(self) -> bool:
+        """True for physical values, False for classes and flags."""
+        return self.formula is not None or self.bands[0].kind == "measurement"
+
+    def of(self, values: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return the layer, given its bands on one grid; the numbers of `spectral_index`."""
+        if self.formula is None:
+            return values[0]
+        program = program_for(self.formula.text, self.formula.letters, self.formula.constants)
+        if program is None:
+            return self.formula(*values)
+        found = program.run(dict(zip(self.formula.letters, values, strict=True)), Scratch())
+        found[~np.isfinite(found)] = np.nan
+        return found
+
+
+def choose_layers(product: Product | None, item: pystac.Item, asked: Any) -> list[Layer]:
+    """Return what was asked for: a band of that name, else the index of that name.
+
+    Raises
+    ------
+    UnknownBandError
+        There is neither, or the item lacks a band of the index.
+    CubeError
+        The index needs linear backscatter, and the band is in decibel.
+    """
+    if asked is None:
+        try:
+            named = bands_of(product, [item], _TRUE_COLOUR)
+        except UnknownBandError:
+            named = bands_of(product, [item], None)[:1]
+        return [Layer(name, (band,)) for name, band in named]
+    names = [asked] if isinstance(asked, str) else list(asked)
+    if len(set(names)) < len(names):
+        raise UnknownBandError(f"bands={names!r} asks for something twice.", bands=names)
+    if not names:
+        raise UnknownBandError("bands=[] asks for nothing; leave bands out for the usual ones.")
+    return [_layer(product, item, name) for name in names]
+
+
+def _layer(product: Product | None, item: pystac.Item, name: str) -> Layer:
+    try:
+        return Layer(name, (bands_of(product, [item], name)[0][1],))
+    except UnknownBandError:
+        try:
+            index = find_index(name)
+        except UnknownIndexError:
+            index = None
+        if index is None:
+            raise
+    return _index_layer(index, _by_letter(product, item))
+
+
+def _index_layer(index: Index, known: Mapping[str, Band]) -> Layer:
+    inputs: dict[str, Band] = {}
+    for letter in index.letters:
+        if letter in known:
+            inputs[letter] = known[letter]
+        elif letter == "N" and "N2" in known and "N2" not in index.letters:
+            inputs[letter] = known["N2"]
+            warnings.warn(
+                f"{index.short_name} wants {letters_of_bands().words('N')}; the item has only {known['N2'].name!r}, the "
+                "narrow near infrared, which is taken instead.",
+                TerrascopeWarning,
+                stacklevel=5,
+            )
+    missing = [letter for letter in index.letters if letter not in inputs]
+    if missing:
+        words = " and ".join(letters_of_bands().words(letter) for letter in missing)
+        raise UnknownBandError(
+            f"{index.short_name} = {index.formula} needs {words}, which the item has not; it has "
+            f"{', '.join(band.name for band in known.values()) or 'no band that we know of'}.",
+            index=index.short_name,
+            missing=tuple(missing),
+        )
+    for band in inputs.values():
+        if (band.unit or "").lower() == "db":
+            raise CubeError(
+                f"{index.short_name} was asked of {band.name!r} in decibel; it wants linear backscatter.",
+                band=band.name,
+            )
+    constants = numbers_for(index, {}, without=inputs)
+    formula = Formula(index.short_name, tuple(inputs), tuple(constants.items()))
+    return Layer(index.short_name, tuple(inputs.values()), formula)
+
+
+def _by_letter(product: Product | None, item: pystac.Item) -> dict[str, Band]:
+    """Return the item's measured bands by the letter they have in formulas."""
+    letters = letters_of_bands()
+    found: dict[str, Band] = {}
+    for band in product.bands if product is not None and product.bands else item_bands([item]):
+        if band.kind != "measurement" or find_asset(item, band) is None:
+            continue
+        letter = letters.of(band.name, {"common_name": band.common_name or "", "band": band.name})
+        if letter is not None:
+            found.setdefault(letter, band)
+    return found
