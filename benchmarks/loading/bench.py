@@ -26,6 +26,7 @@ from typing import Any
 import archive
 import comparison
 import report
+import scenes
 
 HERE = Path(__file__).parent
 REFERENCE = "rasterio_exact"
@@ -129,7 +130,7 @@ def main() -> None:
     )
     parser.add_argument("--write", type=Path, default=HERE.parent / "results.md", help="where the tables go")
     given = parser.parse_args()
-    size = archive.FULL if given.full else archive.SMALL
+    size = scenes.FULL if given.full else scenes.SMALL
     given.size = size.name
     given.workloads = [name for name in given.workloads.split(",") if name]
     given.without = given.without.split(",")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthetic import NODATA
+from scenes import NODATA
 
 _CLOSE = 2e-4
 """Largest difference of a value that counts as equal: float32 means differ in the last digits."""

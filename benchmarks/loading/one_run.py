@@ -12,7 +12,7 @@ import time
 import warnings
 from pathlib import Path
 
-import archive
+import scenes
 import workloads
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--started", type=float, required=True, help="time.time() when this process was asked for")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    size = {"small": archive.SMALL, "full": archive.FULL}[given.size]
+    size = {"small": scenes.SMALL, "full": scenes.FULL}[given.size]
     case = workloads.make_case(given.workload, given.archive, size, given.seed, given.base, given.threads)
 
     # Preparing (items as the tool takes them) is the same for all and not counted; imports are, in `process`.

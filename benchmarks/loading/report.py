@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import archive
+import scenes
 import targets
 import workloads
 
@@ -119,7 +119,7 @@ def workload_text(workload: str, rounds: Rounds, given: argparse.Namespace) -> s
 
 
 def _title(workload: str, given: argparse.Namespace) -> str:
-    size = archive.FULL if given.full else archive.SMALL
+    size = scenes.FULL if given.full else scenes.SMALL
     return workloads.make_case(workload, given.archive, size, given.seed, "http://127.0.0.1").title
 
 
@@ -201,7 +201,7 @@ def versions() -> str:
 
 
 def _preface(given: argparse.Namespace) -> list[str]:
-    size = archive.FULL if given.full else archive.SMALL
+    size = scenes.FULL if given.full else scenes.SMALL
     command = "python benchmarks/loading/bench.py" + (" --full" if given.full else "") + f" --seed {given.seed}"
     load = os.getloadavg()[2]
     busy = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scenes import NODATA
 
-NODATA = 32767
 CLOUDS = (0.005, 0.02, 0.10, 0.30, 0.55, 0.01, 0.85, 0.05, 0.20, 0.40, 0.70, 0.0)
 """Share of each date under clouds: the mix of a season, 26 % on average."""
 SIGMA = {"B02": 8.0, "B03": 9.0, "B04": 11.0, "B08": 19.0}

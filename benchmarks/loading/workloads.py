@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import archive
+import scenes
 
 KEEP = (4, 5, 6, 7)
 """Classes of the scene classification that the mask keeps: vegetation, soil, water, unclassified."""
@@ -85,13 +85,13 @@ _SCALES = {
 }
 
 
-def make_case(name: str, root: Path, size: archive.Size, seed: int, base: str = "", threads: int = 2) -> Case:
+def make_case(name: str, root: Path, size: scenes.Size, seed: int, base: str = "", threads: int = 2) -> Case:
     """Return a workload with the area of a seed; ``base`` is the address of the server of W8."""
     draw, scale = random.Random(f"{name[:2]} {seed}"), _SCALES[size.name]
-    items = archive.read_items(root)
+    items = scenes.read_items(root)
     fine = [item for item in items if "_31UFS_" in item["id"]]
     west = [item for item in items if "_31UES_" in item["id"]]
-    tile = (archive.LEFT, archive.TOP - 10 * size.side, archive.LEFT + 10 * size.side, archive.TOP)
+    tile = (scenes.LEFT, scenes.TOP - 10 * size.side, scenes.LEFT + 10 * size.side, scenes.TOP)
     ndvi, place = ("B04", "B08"), _Place(draw, tile)
     kind = name[:2] if name != "graph" else name
     if kind == "W1":
@@ -101,7 +101,7 @@ def make_case(name: str, root: Path, size: archive.Size, seed: int, base: str = 
         draw = random.Random(f"W2 {seed}")
         case = Case(name, "", fine[:60], ndvi, _Place(draw, tile).square(5), root, masked=True)
     elif kind == "W3":
-        case = Case(name, "", fine[: scale.w3_dates], archive.BANDS, place.square(scale.w3_km), root, masked=True)
+        case = Case(name, "", fine[: scale.w3_dates], scenes.BANDS, place.square(scale.w3_km), root, masked=True)
     elif kind == "W4":
         case = Case(name, "", fine[: scale.w4_dates], ndvi, tile, root)
     elif kind == "W5":
@@ -112,17 +112,17 @@ def make_case(name: str, root: Path, size: archive.Size, seed: int, base: str = 
         case = Case(name, "", [draw.choice(fine)], ("B04", "B03", "B02"), tile, root, pixel=pixel, level=size.look)
     elif kind == "W7":
         both = west[: scale.w7_dates] + fine[: scale.w7_dates]
-        edge = tile[0] + 10 * archive.OVERLAP  # of the western tile
+        edge = tile[0] + 10 * scenes.OVERLAP  # of the western tile
         seam = (edge - 5000, tile[1], edge + 5000, tile[3])
         case = Case(name, "", both, ndvi, _Place(draw, seam).square(scale.w7_km), root, masked=True)
         if name == "W7b":
             case = _in_mercator(case)
     elif kind == "W9":
-        scenes = [item for item in items if item["collection"] == archive.S1]
+        radar = [item for item in items if item["collection"] == scenes.S1]
         middle = (tile[0] + 1000, tile[1] + 12000, tile[0] + 19000, tile[3] - 2000)
-        case = Case(name, "", scenes, ("VV", "VH"), _Place(draw, middle).square(10), root)
+        case = Case(name, "", radar, ("VV", "VH"), _Place(draw, middle).square(10), root)
     elif kind == "graph":
-        case = Case(name, "", _as_many(fine, 500, size), (*archive.BANDS, "SCL"), tile, root)
+        case = Case(name, "", _as_many(fine, 500, size), (*scenes.BANDS, "SCL"), tile, root)
     else:
         raise KeyError(name)
     km = (case.bounds[2] - case.bounds[0]) / 1000 if name != "W7b" else scale.w7_km
@@ -173,11 +173,11 @@ def _in_mercator(case: Case) -> Case:
     return replace(case, bounds=(left, bottom, right, top), epsg=3857, pixel=16)
 
 
-def _as_many(items: list[dict[str, Any]], count: int, size: archive.Size) -> list[dict[str, Any]]:
+def _as_many(items: list[dict[str, Any]], count: int, size: scenes.Size) -> list[dict[str, Any]]:
     """Return items of further dates that lead to the same files."""
     first = dt.datetime(2018, 1, 1, 10, 46, 19, tzinfo=dt.UTC)
     return [
-        archive.tile_item(
+        scenes.tile_item(
             size, "31UFS", first + dt.timedelta(days=5 * n),
             {key: asset["href"] for key, asset in items[n % len(items)]["assets"].items()},
         )

@@ -8,7 +8,7 @@ from typing import Any
 import bottleneck
 import numpy as np
 import odc.stac
-from synthetic import NODATA
+from scenes import NODATA
 from tools.odc_dask import prepare  # noqa: F401 - the runner calls it
 from workloads import Case
 

@@ -10,17 +10,10 @@ from workloads import KEEP, Case
 import terrascope_nb as ts
 
 
-def prepare(case: Case) -> list[Any]:
-    """Return the items as the tool takes them, and load the libraries; not timed."""
-    if case.level:
-        assert ts.preview  # names load their libraries when they are first used
-    else:
-        import spyndex  # noqa: F401 - `spectral_index` loads it when it is first called
-
-        assert ts.load
-        assert ts.compute
-        assert ts.composite
-        assert ts.area
+def items_of(case: Case, *names: str) -> list[Any]:
+    """Return the items as the tool takes them, and load the libraries behind some of our names."""
+    for name in names:
+        getattr(ts, name)  # names load their libraries when they are first used
     ts.set_options(archive_roots=(case.root,), offline=not case.is_remote)
     return [pystac.Item.from_dict(item) for item in case.items]
 

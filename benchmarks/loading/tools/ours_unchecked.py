@@ -7,13 +7,13 @@ from typing import Any
 from workloads import Case
 
 import terrascope_nb as ts
-from tools import ours, ours_verbs
+from tools import ours_verbs
 
 
 def prepare(case: Case) -> list[Any]:
     """Return the items as the tool takes them, and load the libraries; not timed."""
     ts.set_options(whole_blocks=False)
-    return ours.prepare(case)
+    return ours_verbs.prepare(case)
 
 
 def run(case: Case, items: list[Any]) -> Any:

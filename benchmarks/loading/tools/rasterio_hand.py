@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window, from_bounds
-from synthetic import NODATA
+from scenes import NODATA
 from workloads import Case
 
 GDAL = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from synthetic import NODATA
+from scenes import NODATA
 from workloads import Case
 
 
