@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,28 +83,33 @@ def _layer(product: Product | None, item: pystac.Item, name: str) -> Layer:
             index = None
         if index is None:
             raise
-    return _index_layer(index, _by_letter(product, item))
+    return _index_layer(index, product, item)
 
 
-def _index_layer(index: Index, known: Mapping[str, Band]) -> Layer:
+def _index_layer(index: Index, product: Product | None, item: pystac.Item) -> Layer:
+    known = _by_letter(product, item)
     inputs: dict[str, Band] = {}
     for letter in index.letters:
-        if letter in known:
-            inputs[letter] = known[letter]
-        elif letter == "N" and "N2" in known and "N2" not in index.letters:
-            inputs[letter] = known["N2"]
+        band = _first_there(known.get(letter, ()), item)
+        if band is None and letter == "N" and "N2" not in index.letters:
+            band = _first_there(known.get("N2", ()), item)
+            if band is None:
+                continue
             warnings.warn(
-                f"{index.short_name} wants {letters_of_bands().words('N')}; the item has only {known['N2'].name!r}, the "
+                f"{index.short_name} wants {letters_of_bands().words('N')}; the item has only {band.name!r}, the "
                 "narrow near infrared, which is taken instead.",
                 TerrascopeWarning,
                 stacklevel=5,
             )
+        if band is not None:
+            inputs[letter] = band
     missing = [letter for letter in index.letters if letter not in inputs]
     if missing:
         words = " and ".join(letters_of_bands().words(letter) for letter in missing)
+        there = [band.name for bands in known.values() for band in bands if find_asset(item, band) is not None]
         raise UnknownBandError(
             f"{index.short_name} = {index.formula} needs {words}, which the item has not; it has "
-            f"{', '.join(band.name for band in known.values()) or 'no band that we know of'}.",
+            f"{', '.join(there) or 'no band that we know of'}.",
             index=index.short_name,
             missing=tuple(missing),
         )
@@ -119,14 +124,17 @@ def _index_layer(index: Index, known: Mapping[str, Band]) -> Layer:
     return Layer(index.short_name, tuple(inputs.values()), formula)
 
 
-def _by_letter(product: Product | None, item: pystac.Item) -> dict[str, Band]:
-    """Return the item's measured bands by the letter they have in formulas."""
+def _by_letter(product: Product | None, item: pystac.Item) -> dict[str, list[Band]]:
+    """Return measured bands by the letter they have in formulas."""
     letters = letters_of_bands()
-    found: dict[str, Band] = {}
+    found: dict[str, list[Band]] = {}
     for band in product.bands if product is not None and product.bands else item_bands([item]):
-        if band.kind != "measurement" or find_asset(item, band) is None:
-            continue
         letter = letters.of(band.name, {"common_name": band.common_name or "", "band": band.name})
-        if letter is not None:
-            found.setdefault(letter, band)
+        if letter is not None and band.kind == "measurement":
+            found.setdefault(letter, []).append(band)
     return found
+
+
+def _first_there(bands: Sequence[Band], item: pystac.Item) -> Band | None:
+    """Return the first band that the item has a file of."""
+    return next((band for band in bands if find_asset(item, band) is not None), None)

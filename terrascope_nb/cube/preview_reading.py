@@ -86,10 +86,13 @@ def open_all(sources: Sequence[Source]) -> list[Opened]:
     AccessError
         One cannot be opened.
     """
-    return run([functools.partial(_open, source) for source in sources])
+    opened = [(source, open_href(source.ref)) for source in sources]
+    jobs = [functools.partial(_open, source, href) for source, href in opened]
+    # Headers on a disk are read in less time than a thread takes to begin.
+    return [job() for job in jobs] if all(href.startswith("/") for _, href in opened) else _run(jobs)
 
 
-def run(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+def _run(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
     """Return what the jobs return, done on all cores."""
     if len(jobs) == 1:
         return [jobs[0]()]
@@ -97,8 +100,7 @@ def run(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(lambda job: job(), jobs))
 
 
-def _open(source: Source) -> Opened:
-    href = open_href(source.ref)
+def _open(source: Source, href: str) -> Opened:
     reader: Any = None
     if source.variable is None:
         if href.startswith("/"):
@@ -203,7 +205,7 @@ def read_all(files: Sequence[Opened], frame: Frame) -> list[Found]:
             jobs += strips
         else:
             jobs.append(functools.partial(fetch, number, file, cut))
-    run(jobs)
+    _run(jobs)
     return [found[number] for number in range(len(files))]
 
 

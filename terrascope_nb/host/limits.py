@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 _NO_LIMIT = 1 << 60  # cgroup v1 writes a page-rounded LONG_MAX where there is no limit
@@ -58,9 +58,9 @@ def cores(*, root: Path = Path("/")) -> int:
     """
     found = [float(_affinity())]
     for folder in _levels(root, "cpu"):
-        quota, period = (_text(folder / "cpu.max").split() or ["max", ""])[:2]
+        quota, period = (_text(f"{folder}/cpu.max").split() or ["max", ""])[:2]
         if quota == "max":
-            quota, period = _text(folder / "cpu.cfs_quota_us"), _text(folder / "cpu.cfs_period_us")
+            quota, period = _text(f"{folder}/cpu.cfs_quota_us"), _text(f"{folder}/cpu.cfs_period_us")
         if quota.isdigit() and period.isdigit() and int(period):
             found.append(int(quota) / int(period))
     return max(1, int(min(found)))
@@ -72,10 +72,17 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _levels(root: Path, controller: str) -> Iterator[Path]:
+def _levels(root: Path, controller: str) -> tuple[str, ...]:
     """Folders of this process's control groups that rule `controller`, from the innermost to the outermost."""
+    return _folders(root, controller, _text(f"{root}/proc/self/cgroup"))
+
+
+@functools.lru_cache(maxsize=16)
+def _folders(root: Path, controller: str, groups: str) -> tuple[str, ...]:
+    """Return the folders of control groups; looked for again when the process is moved to others."""
     mount = root / "sys/fs/cgroup"
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    found: dict[str, None] = {}
+    for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "":
             tops = [mount, mount / "unified"]
@@ -88,23 +95,28 @@ def _levels(root: Path, controller: str) -> Iterator[Path]:
         for top in tops:
             for part in (inside, *inside.parents):
                 if ".." not in part.parts and (top / part).is_dir():
-                    yield top / part
+                    found[str(top / part)] = None
+    return tuple(found)
 
 
-def _room(folder: Path, limit_file: str, used_file: str, cache_key: str) -> list[int]:
-    limit, used = _text(folder / limit_file), _text(folder / used_file)
-    if not limit.isdigit() or not used.isdigit() or int(limit) >= _NO_LIMIT:
+def _room(folder: str, limit_file: str, used_file: str, cache_key: str) -> list[int]:
+    limit = _text(f"{folder}/{limit_file}")
+    if not limit.isdigit() or int(limit) >= _NO_LIMIT:
+        return []
+    used = _text(f"{folder}/{used_file}")
+    if not used.isdigit():
         return []
     cache = 0
-    for line in _text(folder / "memory.stat").splitlines():
+    for line in _text(f"{folder}/memory.stat").splitlines():
         key, _, value = line.partition(" ")
         if key == cache_key and value.strip().isdigit():
             cache = int(value)
     return [int(limit) - max(0, int(used) - cache)]
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        with open(path, encoding="ascii") as file:  # noqa: PTH123 - asked for every verb, and a Path takes longer
+            return file.read().strip()
     except (OSError, UnicodeDecodeError):  # no such file on this kind of system, or not ours to read: no limit known
         return ""
