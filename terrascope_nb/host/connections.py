@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import os
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
 
-import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd
+from terrascope_nb.host.exchange import Line, Origin, origin_of
 
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
-
-
-def origin_of(url: str) -> Origin:
-    """Return which server an address belongs to.
-
-    >>> origin_of("https://Services.terrascope.be/download/a.tif")
-    ('https', 'services.terrascope.be', 443)
-    """
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+_CONNECTING = 10.0
+"""Seconds for a connection to be made."""
+_MOST_ORIGINS = 16
+"""Servers with which connections are kept."""
 
 
 class _Shared:
     """What the threads of a process share."""
 
     def __init__(self) -> None:
-        self.pools: dict[str | None, urllib3.PoolManager] = {}
+        self.idle: dict[Origin, list[Line]] = {}
+        self.secure: ssl.SSLContext | None = None
         self.crowds: dict[Origin, Crowd] = {}
         self.threads: ThreadPoolExecutor | None = None
 
@@ -40,8 +32,10 @@ _shared = _Shared()
 
 
 def _start_anew() -> None:
-    global _shared  # noqa: PLW0603 - sockets, locks and threads of a parent are of no use to its child
-    _shared = _Shared()
+    global _shared  # sockets, locks and threads of a parent are of no use to its child
+    before, _shared = _shared, _Shared()
+    for line in [line for idle in before.idle.values() for line in idle]:
+        line.close()  # for this process only
     _proxy_for.cache_clear()
 
 
@@ -68,17 +62,48 @@ def _proxy_for(origin: Origin) -> str | None:
     return select_proxy(url, get_environ_proxies(url, no_proxy=None))
 
 
-def pool_for(url: str) -> urllib3.PoolManager:
-    """Return the connections for an address; proxy and certificates come from the environment, as with `get_session`."""
-    proxy = _proxy_for(origin_of(url))
-    known = _shared.pools.get(proxy)
-    if known is None:
+def line_to(url: str, timeout: float) -> Line:
+    """Return a connection for an address, to be given back; proxy and certificates come from the environment.
+
+    Raises
+    ------
+    ssl.SSLError
+        There is no trust in the server, or none of our certificates can be read.
+    OSError, ValueError
+        There is no connection to be had, or the address is none.
+    """
+    origin = origin_of(url)
+    idle = _shared.idle.get(origin) or ()
+    while idle:
+        try:
+            line = idle.pop()
+        except IndexError:  # another thread was faster
+            break
+        if line.is_alive():
+            return line
+        line.close()
+    return Line(origin, _proxy_for(origin), _secure(), min(timeout, _CONNECTING))
+
+
+def give_back(line: Line) -> None:
+    """Keep a connection for the next who asks."""
+    shared = _shared
+    shared.idle.setdefault(line.origin, []).append(line)
+    while len(shared.idle) > _MOST_ORIGINS:
+        for gone in shared.idle.pop(next(iter(shared.idle)), []):
+            gone.close()
+
+
+def _secure() -> ssl.SSLContext:
+    if _shared.secure is None:
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
-        options: dict[str, Any] = {
-            "num_pools": 16,
-            "maxsize": MOST_AT_ONCE,
-            "ca_cert_dir" if os.path.isdir(bundle) else "ca_certs": bundle,  # noqa: PTH112 - a text from the environment
-        }
-        made = urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
-        known = _shared.pools.setdefault(proxy, made)
-    return known
+        is_folder = os.path.isdir(bundle)  # noqa: PTH112 - a text from the environment
+        try:
+            made = ssl.create_default_context(
+                cafile=None if is_folder else bundle, capath=bundle if is_folder else None
+            )
+        except OSError as error:
+            raise ssl.SSLError(f"the certificates in {bundle} cannot be read ({error})") from error
+        made.set_alpn_protocols(["http/1.1"])
+        _shared.secure = made
+    return _shared.secure

@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any
+from ssl import SSLError
 from urllib.parse import urljoin, urlsplit
 
-import urllib3
-from urllib3.exceptions import HTTPError, InvalidChunkLength, LocationParseError, SSLError
-
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
-from terrascope_nb.host.connections import crowd_at, origin_of, pool_for, shared_threads
+from terrascope_nb.host.connections import crowd_at, give_back, line_to, shared_threads
 from terrascope_nb.host.crowd import Crowd, seconds_to_wait
+from terrascope_nb.host.exchange import Answer, BrokenExchangeError, Bytes, Line, SlowExchangeError, origin_of
 from terrascope_nb.host.session import user_agent
 from terrascope_nb.settings import get_settings
 
@@ -35,6 +33,7 @@ _SLOWEST = 4096
 """Bytes per second; an answer that comes more slowly counts as broken."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|\?xml[^>]*>\s*<(!doctype\s+html|html))", re.IGNORECASE)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _REDIRECTS, _BUSY, _BROKEN = (301, 302, 303, 307, 308), (429, 503), (408, 500, 502, 504)
 
@@ -62,7 +61,7 @@ class Version:
 class Piece:
     """Bytes of a file."""
 
-    data: bytes
+    data: Bytes
     """From where they were asked for; the whole file when that is what the server gives."""
     version: Version
     """Of which version."""
@@ -92,8 +91,12 @@ def headers_for(url: str) -> dict[str, str]:
     """Return the extra headers a request for this URL bears now."""
     found = {} if _headers_hook is None else dict(_headers_hook(url))
     for name, value in found.items():
-        if not _HEADER_VALUE.fullmatch(value):  # said here, for others would say the value too
-            raise AssetUnreachableError(f"The header {name} for {url} cannot be sent as it is.", href=url, status=None)
+        if not (
+            _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value)
+        ):  # said here, for others would say the value too
+            raise AssetUnreachableError(
+                f"The header {name!r} for {url} cannot be sent as it is.", href=url, status=None
+            )
     return found
 
 
@@ -138,7 +141,7 @@ def fetch(url: str, start: int, stop: int, *, version: Version | None = None) ->
 
 def fetch_each(
     url: str, spans: Sequence[tuple[int, int]], *, version: Version | None = None
-) -> Iterator[tuple[int, bytes]]:
+) -> Iterator[tuple[int, Bytes]]:
     """Yield the number and the bytes of each ``(start, stop)``, as they arrive; many are asked for at once.
 
     Raises
@@ -151,7 +154,7 @@ def fetch_each(
         return
     threads = shared_threads()
     todo = list(enumerate(spans))[::-1]
-    waiting: dict[Future[bytes], int] = {}
+    waiting: dict[Future[Bytes], int] = {}
     ahead = 0
     try:
         while todo or waiting:
@@ -173,7 +176,7 @@ def in_background(task: Callable[..., object], *arguments: object) -> None:
     shared_threads().submit(task, *arguments)
 
 
-def _exactly(url: str, start: int, stop: int, version: Version | None) -> bytes:
+def _exactly(url: str, start: int, stop: int, version: Version | None) -> Bytes:
     piece = fetch(url, start, stop, version=version)
     data = piece.data[start:stop] if piece.whole else piece.data
     if len(data) != stop - start:
@@ -185,38 +188,52 @@ def _ask(url: str, start: int, stop: int, version: Version | None, timeout: floa
     """Ask once, following redirects."""
     here = url
     for _ in range(_MOST_REDIRECTS + 1):
-        with crowd_at(here).place() as crowd:
+        with _crowd(url, here).place() as crowd:
             headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity", "User-Agent": user_agent()}
             if origin_of(here) == origin_of(url):  # nobody else may see a token
                 headers |= headers_for(here)
-            try:
-                answer = pool_for(here).urlopen(
-                    "GET",
-                    here,
-                    headers=headers,
-                    redirect=False,
-                    retries=False,
-                    preload_content=False,
-                    decode_content=False,
-                    timeout=urllib3.Timeout(connect=min(timeout, 10.0), read=timeout),
-                )
-            except (SSLError, LocationParseError) as error:
-                raise AssetUnreachableError(
-                    f"{url} cannot be asked for: {error}. Check the address, and the certificates of this machine "
-                    "(REQUESTS_CA_BUNDLE).",
-                    href=url,
-                    status=None,
-                ) from error
-            except HTTPError as error:
-                raise _AgainError(f"no answer ({type(error).__name__})") from error
+            line, answer = _answered(url, here, headers, timeout)
             try:
                 if answer.status not in _REDIRECTS:
                     return _taken(url, answer, start, stop, version, timeout, crowd)
-                here = _next(url, here, answer.headers.get("Location", ""))
+                here = _next(url, here, answer.headers.get("location", ""))
             finally:
                 # A connection with an unread rest serves nobody else.
-                answer.release_conn() if answer.closed else answer.close()
+                give_back(line) if answer.frees else line.close()
     raise AssetUnreachableError(f"{url} leads to more than {_MOST_REDIRECTS} other places.", href=url, status=None)
+
+
+def _crowd(url: str, here: str) -> Crowd:
+    try:
+        return crowd_at(here)
+    except ValueError as error:
+        raise _no_way(url, error) from error
+
+
+def _no_way(url: str, error: Exception) -> AssetUnreachableError:
+    return AssetUnreachableError(
+        f"{url} cannot be asked for: {error}. Check the address, and the certificates of this machine "
+        "(REQUESTS_CA_BUNDLE).",
+        href=url,
+        status=None,
+    )
+
+
+def _answered(url: str, here: str, headers: Headers, timeout: float) -> tuple[Line, Answer]:
+    try:
+        line = line_to(here, timeout)
+    except (SSLError, ValueError) as error:
+        raise _no_way(url, error) from error
+    except (BrokenExchangeError, OSError) as error:
+        raise _AgainError(f"no answer ({error or type(error).__name__})") from error
+    try:
+        return line, line.ask(here, headers, timeout)
+    except (BrokenExchangeError, OSError) as error:
+        line.close()
+        raise _AgainError(f"no answer ({error})") from error
+    except BaseException:
+        line.close()
+        raise
 
 
 def _next(url: str, here: str, location: str) -> str:
@@ -239,26 +256,26 @@ def _next(url: str, here: str, location: str) -> str:
 
 
 def _taken(
-    url: str, answer: Any, start: int, stop: int, version: Version | None, timeout: float, crowd: Crowd
+    url: str, answer: Answer, start: int, stop: int, version: Version | None, timeout: float, crowd: Crowd
 ) -> Piece:
     """Return what an answer brings, once all it says of itself was checked."""
     _check_status(url, answer, start, crowd)
     said = answer.headers
-    if said.get("Content-Encoding", "identity").lower() not in ("identity", ""):
+    if said.get("content-encoding", "identity").lower() not in ("identity", ""):
         raise AssetUnreachableError(
-            f"{url} comes packed as {said['Content-Encoding']!r} though it was asked for as it is, so its parts have no "
+            f"{url} comes packed as {said['content-encoding']!r} though it was asked for as it is, so its parts have no "
             "meaning. Download the file, or tell whoever runs the server.",
             href=url,
             status=answer.status,
         )
-    length = int(said["Content-Length"]) if said.get("Content-Length", "").isdecimal() else None
+    length = answer.length
     if answer.status == 200:
         return _whole(url, answer, length, version, timeout)
-    found = _CONTENT_RANGE.fullmatch(said.get("Content-Range", "").strip())
+    found = _CONTENT_RANGE.fullmatch(said.get("content-range", "").strip())
     if found is None:
         raise _AgainError("the server does not say which part of the file it sends", status=206)
     first, last, size = map(int, found.groups())
-    found_version = _same(url, Version(size, said.get("ETag", ""), said.get("Last-Modified", "")), version)
+    found_version = _same(url, Version(size, said.get("etag", ""), said.get("last-modified", "")), version)
     wanted = min(stop, size) - start
     if (first, last) != (start, start + wanted - 1) or length not in (None, wanted):
         raise _AgainError(f"bytes {start}-{start + wanted - 1} were asked for and {first}-{last} came", status=206)
@@ -271,12 +288,12 @@ def _taken(
     return Piece(data, found_version)
 
 
-def _check_status(url: str, answer: Any, start: int, crowd: Crowd) -> None:
+def _check_status(url: str, answer: Answer, start: int, crowd: Crowd) -> None:
     status = answer.status
     if status in (200, 206):
         return
     if status in _BUSY or status in _BROKEN:
-        pause = seconds_to_wait(answer.headers.get("Retry-After"))
+        pause = seconds_to_wait(answer.headers.get("retry-after"))
         if status in _BUSY:
             crowd.slow_down(pause)
         raise _AgainError(f"the server answers {status}", status=status, pause=pause)
@@ -295,7 +312,7 @@ def _check_status(url: str, answer: Any, start: int, crowd: Crowd) -> None:
     raise AssetUnreachableError(f"{url} was refused with status {status}: {why}.", href=url, status=status)
 
 
-def _whole(url: str, answer: Any, length: int | None, version: Version | None, timeout: float) -> Piece:
+def _whole(url: str, answer: Answer, length: int | None, version: Version | None, timeout: float) -> Piece:
     """Take a small file whole; a server that does not give parts of a large one is of no use."""
     _refuse_page(url, answer.headers, b"")
     if length is not None and length > _MOST_WHOLE:
@@ -306,7 +323,7 @@ def _whole(url: str, answer: Any, length: int | None, version: Version | None, t
         raise _no_parts(url, f"more than {_MOST_WHOLE} bytes")
     if length is not None and len(data) != length:
         raise _AgainError(f"{len(data)} bytes came where {length} were promised", status=200)
-    said = Version(len(data), answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""))
+    said = Version(len(data), answer.headers.get("etag", ""), answer.headers.get("last-modified", ""))
     return Piece(data, _same(url, said, version), whole=True)
 
 
@@ -319,8 +336,8 @@ def _no_parts(url: str, size: str) -> AssetUnreachableError:
     )
 
 
-def _refuse_page(url: str, said: Mapping[str, str], data: bytes) -> None:
-    kind = said.get("Content-Type", "").lower()
+def _refuse_page(url: str, said: Mapping[str, str], data: Bytes) -> None:
+    kind = said.get("content-type", "").lower()
     if _PAGE.match(data[:200]) or (not data and kind.startswith(("text/html", "application/xhtml"))):
         raise AssetUnreachableError(
             f"{url} answers with a web page, not with the file: most often a page to sign in. Sign in, or choose an open "
@@ -336,18 +353,11 @@ def _same(url: str, found: Version, expected: Version | None) -> Version:
     return found
 
 
-def _body(answer: Any, most: int, timeout: float) -> bytes:
-    """Read up to that many bytes; what takes for ever is broken."""
-    until = time.monotonic() + timeout + most / _SLOWEST
-    parts, missing = [], most
+def _body(answer: Answer, most: int, timeout: float) -> memoryview:
+    """Take up to that many bytes; what takes for ever is broken."""
     try:
-        while missing > 0 and (part := answer.read1(missing, decode_content=False)):
-            parts.append(part)
-            missing -= len(part)
-            if time.monotonic() > until:
-                raise _AgainError("the answer comes too slowly", status=answer.status)
-        if missing == 0:
-            answer.read1(1, decode_content=False)  # the end of the answer: the connection is free for the next
-    except (HTTPError, InvalidChunkLength, OSError) as error:
+        return answer.take(most, time.monotonic() + timeout + most / _SLOWEST)
+    except SlowExchangeError as error:
+        raise _AgainError("the answer comes too slowly", status=answer.status) from error
+    except (BrokenExchangeError, OSError) as error:
         raise _AgainError("the connection broke within the answer", status=answer.status) from error
-    return parts[0] if len(parts) == 1 else b"".join(parts)

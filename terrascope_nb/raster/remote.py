@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.errors import AccessError, CorruptAssetError
+from terrascope_nb.host.exchange import Bytes
 from terrascope_nb.host.ranges import Version, fetch_each, in_background
 from terrascope_nb.raster.blocks import Region, Spot, decode_part, info_of_band, spots_under
 from terrascope_nb.raster.header import Header
@@ -30,6 +31,7 @@ from terrascope_nb.raster.remote_file import (
     check_version,
     forget_file,
     forget_files,
+    is_known,
     is_remote_tiff,
     known_file,
 )
@@ -39,7 +41,9 @@ _GAP = 64 * 1024
 _MOST_RUN = 4 * 2**20
 """Bytes of one request for several blocks."""
 _MOST_BLOCKS = 64 * 2**20
-"""Bytes of blocks in memory, as they are packed in the file."""
+"""Bytes of blocks in memory, as they are packed in the file; half as many are asked for before anybody reads them."""
+_MOST_GAPS = 0.1
+"""Part of a run that may be gaps for its blocks to be kept as they came, in one piece of memory."""
 
 _Key = tuple[str, Version, int]
 """Address, version and first byte of a block."""
@@ -69,7 +73,7 @@ def remote_reader(url: str, band: int = 1) -> RemoteReader | None:
 def read_ahead(urls: Iterable[str]) -> None:
     """Fetch the headers of files that will be read soon, all at once; returns at once, and says nothing of failures."""
     for url in urls:
-        if is_remote_tiff(url):
+        if is_remote_tiff(url) and not is_known(url):
             in_background(_fetch_quietly, url)
 
 
@@ -153,7 +157,8 @@ class RemoteReader:
     def _header_of(self, file: RemoteFile) -> Header:
         """Return the header of the file as it is now, which must be of the kind that the reader was made for."""
         info = info_of_band(file.header, file.info, self.band) if file.header and file.info else None
-        if file.header is None or repr(info) != repr(self.info):  # a nodata of NaN equals nothing, not even itself
+        # A nodata of NaN equals nothing, not even itself.
+        if file.header is None or (info != self.info and repr(info) != repr(self.info)):
             raise CorruptAssetError(
                 f"{self.url} was replaced by a file of another kind while it was being read. Load it again.",
                 href=self.url,
@@ -182,7 +187,7 @@ class RemoteReader:
                 for spot in spots[key][1]:
                     self._decode(header, spot, data, out)
 
-    def _decode(self, header: Header, spot: Spot, data: bytes, out: NDArray[Any]) -> None:
+    def _decode(self, header: Header, spot: Spot, data: Bytes, out: NDArray[Any]) -> None:
         decode_part(header, self.band, spot, data, out[spot.rows_out, spot.cols_out], self.url)
 
     def _check(self, file: RemoteFile, header: Header, spot: Spot, begin: int, count: int) -> None:
@@ -197,7 +202,7 @@ class RemoteReader:
             )
 
 
-_blocks: Shelf[_Key, bytes] = Shelf(_MOST_BLOCKS)
+_blocks: Shelf[_Key, Bytes] = Shelf(_MOST_BLOCKS)
 
 
 def forget_all() -> None:
@@ -211,7 +216,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_all)
 
 
-def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, bytes], None, None]:
+def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, Bytes], None, None]:
     """Yield the bytes of blocks, from memory or disk where they are kept, as they arrive."""
     shelf = _blocks
     here, coming, mine = shelf.claim(sizes)
@@ -231,11 +236,14 @@ def _fetched(file: RemoteFile, sizes: dict[_Key, int]) -> Generator[tuple[_Key, 
 
 
 def _bring(file: RemoteFile, sizes: dict[_Key, int]) -> None:
-    """Begin to fetch blocks that nobody has asked for yet, each run in a thread of its own that waits for no other."""
+    """Begin to fetch blocks that nobody has asked for yet, each run in a thread of its own that waits for no other.
+
+    What has no room before something is read is left to whoever reads it.
+    """
     shelf, disk = _blocks, disk_shelf()
-    mine = shelf.claim(sizes)[2]
-    for key in list(mine):
-        data = disk.get(*key) if disk and file.checked else None
+    mine = shelf.announce(sizes, _MOST_BLOCKS // 2)
+    for key in list(mine) if disk and file.checked else ():
+        data = disk.get(*key) if disk else None
         if data is not None:
             shelf.put(key, data, len(data))
             mine.remove(key)
@@ -243,7 +251,7 @@ def _bring(file: RemoteFile, sizes: dict[_Key, int]) -> None:
         in_background(_bring_run, shelf, file, begin, end, {key: sizes[key] for key in keys})
 
 
-def _bring_run(shelf: Shelf[_Key, bytes], file: RemoteFile, begin: int, end: int, sizes: dict[_Key, int]) -> None:
+def _bring_run(shelf: Shelf[_Key, Bytes], file: RemoteFile, begin: int, end: int, sizes: dict[_Key, int]) -> None:
     todo = set(sizes)
     try:
         for key, block in _cut(file, begin, next(fetch_each(file.url, [(begin, end)], version=file.version))[1], sizes):
@@ -256,17 +264,17 @@ def _bring_run(shelf: Shelf[_Key, bytes], file: RemoteFile, begin: int, end: int
         raise
 
 
-def _awaited(file: RemoteFile, key: _Key, size: int, future: Future[bytes]) -> bytes:
+def _awaited(file: RemoteFile, key: _Key, size: int, future: Future[Bytes]) -> Bytes:
     try:
         return future.result()
     except GivenUpError:
         return next(_asked(file, {key: size}))[1]
 
 
-def _asked(file: RemoteFile, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, bytes]]:
+def _asked(file: RemoteFile, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, Bytes]]:
     """Yield the bytes of blocks from disk, else from the server."""
     disk = disk_shelf()
-    found = {key: data for key in sizes if (data := disk.get(*key)) is not None} if disk else {}
+    found = {key: kept for key in sizes if (kept := disk.get(*key)) is not None} if disk else {}
     runs = list(_runs([(key[2], key[2] + size, key) for key, size in sizes.items() if key not in found]))
     if not runs:
         check_version(file)
@@ -276,13 +284,15 @@ def _asked(file: RemoteFile, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, byt
         yield from _cut(file, begin, data, {key: sizes[key] for key in keys})
 
 
-def _cut(file: RemoteFile, begin: int, data: bytes, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, bytes]]:
+def _cut(file: RemoteFile, begin: int, data: Bytes, sizes: dict[_Key, int]) -> Iterator[tuple[_Key, Bytes]]:
     """Yield the blocks of a run that came from the server, and keep them on disk when that is wanted."""
     file.checked = True
     disk = disk_shelf()
+    # A block that is kept must not keep much else.
+    apart = sum(sizes.values()) < (1 - _MOST_GAPS) * len(data)
     for key, size in sizes.items():
-        # A copy, so that a block that is kept does not keep its neighbours.
         block = data if size == len(data) else data[key[2] - begin : key[2] - begin + size]
+        block = bytes(block) if apart else block
         if disk and (file.version.etag or file.version.modified):
             disk.put(block, *key)
         yield key, block

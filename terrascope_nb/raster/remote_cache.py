@@ -8,11 +8,12 @@ import os
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from terrascope_nb.host.exchange import Bytes
 from terrascope_nb.settings import get_settings
 
 Key = TypeVar("Key", bound=Hashable)
@@ -35,12 +36,40 @@ class Shelf(Generic[Key, Value]):
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._bytes = 0
         self._coming: dict[Key, Future[Value]] = {}
+        self._unread: dict[Key, int] = {}
+        self._unread_bytes = 0
+
+    def has(self, key: Key) -> bool:
+        """Whether a value is here or on its way."""
+        return key in self._kept or key in self._coming
+
+    def announce(self, sizes: Mapping[Key, int], most_unread: int) -> list[Key]:
+        """Return what is neither here nor on its way, which the caller now must `put` or `give_up`.
+
+        Only as much as nobody has claimed yet of all that was announced makes ``most_unread`` bytes: more would take
+        memory, or be forgotten before it is read.
+        """
+        mine = []
+        with self._lock:
+            for key, size in sizes.items():
+                if self._unread_bytes + size > most_unread:
+                    break
+                if key not in self._kept and key not in self._coming:
+                    self._coming[key] = Future()
+                    self._unread[key] = size
+                    self._unread_bytes += size
+                    mine.append(key)
+        return mine
+
+    def _read(self, key: Key) -> None:
+        self._unread_bytes -= self._unread.pop(key, 0)
 
     def claim(self, keys: Iterable[Key]) -> tuple[dict[Key, Value], dict[Key, Future[Value]], list[Key]]:
         """Return what is here, what others fetch, and what the caller now must `put` or `give_up`."""
         here, coming, mine = {}, {}, []
         with self._lock:
             for key in keys:
+                self._read(key)
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     here[key] = self._kept[key][0]
@@ -55,8 +84,11 @@ class Shelf(Generic[Key, Value]):
         """Keep a value that was claimed, and give it to those who wait."""
         with self._lock:
             future = self._coming.pop(key, None)
-            if size <= self._most // 4:
-                self._drop(key)
+            if size > self._most // 4:
+                self._read(key)
+            else:
+                if key in self._kept:
+                    self._drop(key)
                 self._kept[key] = value, size
                 self._bytes += size
             while self._bytes > self._most:
@@ -68,6 +100,7 @@ class Shelf(Generic[Key, Value]):
         """Tell those who wait that a claimed value does not come."""
         for key in keys:
             with self._lock:
+                self._read(key)
                 future = self._coming.pop(key, None)
             if future is not None:
                 future.set_exception(error if isinstance(error, Exception) else GivenUpError())
@@ -80,6 +113,7 @@ class Shelf(Generic[Key, Value]):
     def _drop(self, key: Key) -> None:
         found = self._kept.pop(key, None)
         if found is not None:
+            self._read(key)
             self._bytes -= found[1]
 
     @property
@@ -112,7 +146,7 @@ class DiskShelf:
             path.unlink()
         return None
 
-    def put(self, data: bytes, *name: object) -> None:
+    def put(self, data: Bytes, *name: object) -> None:
         """Keep bytes under a name; readable by this user alone, for they may need rights to be had."""
         path = self._path(name)
         with contextlib.suppress(OSError):
@@ -120,7 +154,8 @@ class DiskShelf:
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix="new-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(_digest(data) + data)
+                    file.write(_digest(data))
+                    file.write(data)
                 os.replace(temporary, path)  # noqa: PTH105 - text from mkstemp
             except BaseException:
                 os.unlink(temporary)  # noqa: PTH108
@@ -158,7 +193,7 @@ class DiskShelf:
         return self._folder / hashlib.blake2b(repr(name).encode(), digest_size=20).hexdigest()
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: Bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 

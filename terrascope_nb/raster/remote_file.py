@@ -66,7 +66,7 @@ class RangeFile(io.RawIOBase):
                 href=self.name,
             )
         answer = fetch(self.name, first, max(stop, min(first + HEAD, self._version.size)), version=self._version)
-        self._pieces.append((0 if answer.whole else first, answer.data))
+        self._pieces.append((0 if answer.whole else first, bytes(answer.data)))
         # The first piece stays; of the others the last ones are enough, and a header cannot fill the memory.
         self._pieces[1:-4] = [(0, b"")] * max(len(self._pieces) - 5, 0)
         return self._pieces[-1]
@@ -121,6 +121,11 @@ def forget_files() -> None:
     _files = Shelf(_MOST_HEADERS)
 
 
+def is_known(url: str) -> bool:
+    """Whether a file's header is here or on its way."""
+    return _files.has(url)
+
+
 def known_file(url: str) -> RemoteFile:
     """Return what is known of a file; fetched by the first who asks, for all who ask meanwhile."""
     shelf = _files
@@ -152,9 +157,10 @@ def _opened(url: str) -> RemoteFile:
         except CorruptAssetError:
             forget_file(url)  # it has changed since
     piece = fetch(url, 0, HEAD)
-    file = _parsed(url, piece.data, piece.version, checked=True)
+    head = bytes(piece.data)
+    file = _parsed(url, head, piece.version, checked=True)
     if disk and (piece.version.etag or piece.version.modified):  # else a new version could not be told
-        disk.put(json.dumps(astuple(piece.version)).encode() + b"\n" + piece.data, "head", url)
+        disk.put(json.dumps(astuple(piece.version)).encode() + b"\n" + head, "head", url)
     return file
 
 

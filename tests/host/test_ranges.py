@@ -337,6 +337,9 @@ def test_a_refusal_does_not_repeat_the_token(served, hook):
     with pytest.raises(AssetUnreachableError, match="Authorization") as caught:
         headers_for(served.url("a.tif"))
     assert "s3cret" not in str(caught.value)
+    hook(lambda url: {"X: y\r\nAuthorization": "Bearer s3cret"})
+    with pytest.raises(AssetUnreachableError, match="cannot be sent"):
+        headers_for(served.url("a.tif"))
 
 
 def test_https_does_not_lead_to_http():
