@@ -15,7 +15,7 @@ from terrascope_nb.cube.decoding import Decoder
 from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import blocks_meet, cut, is_on_grid, squares
 from terrascope_nb.cube.plan import Step
-from terrascope_nb.cube.stacks import How, Layer, rank_stored, rank_values, reduce_layers
+from terrascope_nb.cube.stacks import How, Layer, Running, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
 from terrascope_nb.host.limits import available_memory, cores
@@ -30,6 +30,8 @@ _SIDE_BY_SIDE = 2**25
 """Bytes of the dates of a piece that are read at a time, where that is no less than a date for each core."""
 _RANKED = 64
 """Rows that are ranked at once."""
+_SUMMED = 2**16
+"""Pixels of all dates that are added at once: their sums stay in the cache of a core."""
 
 
 @dataclass(slots=True)
@@ -158,40 +160,54 @@ def _run_side_by_side(
     first = next(iter(variables.values()))
     for piece in squares(first):
         at = np.s_[piece.top - first.rows[0] :, piece.left - first.cols[0] :]
+        at_once = min(max(cores(), _SIDE_BY_SIDE // (4 * piece.rows * piece.cols)), max(map(len, groups)))
+        rooms = stream.scratch.take("rooms", (at_once, *piece.shape), np.float32)
         for name, variable in variables.items():
-            at_once = max(cores(), _SIDE_BY_SIDE // (4 * piece.rows * piece.cols))
-            rooms = np.empty((min(at_once, max(map(len, groups))), *piece.shape), dtype="float32")
             for number, group in enumerate(groups):
-                layers = _side_by_side(stream, variable, [stream.steps[step] for step in group], piece, rooms)
-                made = reduce_layers(layers, len(group), piece.shape, how, stream.scratch, count=count)
-                for whole, part in zip(results[name], made, strict=True):
+                running = Running.begin(how, piece.shape, stream.scratch, count=count)
+                steps = [stream.steps[step] for step in group]
+                for begin in range(0, len(steps), at_once):
+                    _add_side_by_side(stream, variable, steps[begin : begin + at_once], piece, rooms, running)
+                for whole, part in zip(results[name], running.result(), strict=True):
                     if whole is not None:
                         whole[number][at][: piece.rows, : piece.cols] = part
 
 
-def _side_by_side(
-    stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece, rooms: NDArray[np.float32]
-) -> Iterator[Layer]:
-    """Yield the values of a piece on each date, NaN where not valid; read side by side into the rooms."""
-    for begin in range(0, len(steps), len(rooms)):
-        batch = steps[begin : begin + len(rooms)]
-        there = [False] * len(batch)
+def _add_side_by_side(
+    stream: Stream,
+    variable: Standing,
+    steps: Sequence[Step],
+    piece: Piece,
+    rooms: NDArray[np.float32],
+    running: Running,
+) -> None:
+    """Add the values of a piece on some dates, as many as there are rooms: first date by date, then row by row."""
+    layers: list[Layer] = [None] * len(steps)
 
-        def fill(number: int, batch: Sequence[Step] = batch, there: list[bool] = there) -> None:
-            values = _values(stream, variable, batch[number], piece)
-            if values is not None:
-                rooms[number] = values
-                there[number] = True
+    def fill(number: int) -> None:
+        layers[number] = _values(stream, variable, steps[number], piece, rooms[number])
 
-        work(fill, range(len(batch)), len(batch), "reading the dates")
-        for room, is_there in zip(rooms, there, strict=False):
-            yield room if is_there else None
+    def add(rows: slice) -> None:
+        running.rows(rows).add([None if layer is None else layer[rows] for layer in layers], stream.scratch)
+
+    work(fill, range(len(steps)), len(steps), "reading the dates")
+    high = max(1, _SUMMED // piece.cols)
+    parts = [slice(top, min(top + high, piece.rows)) for top in range(0, piece.rows, high)]
+    work(add, parts, len(parts), "making the composite")
 
 
-def _values(stream: Stream, variable: Standing, step: Step, piece: Piece) -> Layer:
-    """Return the values of a piece at a step, in memory that this thread uses again."""
+def _values(
+    stream: Stream, variable: Standing, step: Step, piece: Piece, room: NDArray[np.float32] | None = None
+) -> Layer:
+    """Return the values of a piece at a step, in the room or else in memory that this thread uses again."""
     keeps = None if stream.plan.mask is None else [stream.kept(scene, piece) for scene in step.scenes]
-    return Look(stream, step, piece, keeps).result(variable.numbers, variable.formula)
+    values = Look(stream, step, piece, keeps, room=None if variable.formula else room).result(
+        variable.numbers, variable.formula
+    )
+    if values is None or room is None or values is room:
+        return values
+    room[...] = values
+    return room
 
 
 def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece) -> NDArray[np.float32]:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from terrascope_nb.cube.formula import Scratch
 from terrascope_nb.cube.plan import Coding
 from terrascope_nb.cube.values import decode
 
 _EXACT = 2**24
 """float32 holds every whole number up to here."""
-_NAN = np.int32(-1)
-"""All bits set is a NaN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +34,24 @@ class Decoder:
     def missing(self, stored: NDArray[Any], out: NDArray[np.bool_], spare: NDArray[np.bool_]) -> None:
         """Write where a stored number is nodata or out of range (or no number)."""
         nodata, span = self.coding.nodata, self.valid_range
-        if nodata is not None and not np.isnan(nodata):
-            _compare(np.equal, stored, nodata, out)
-        else:
-            out[...] = False
+        tests: list[tuple[np.ufunc, float]] = [] if nodata is None or np.isnan(nodata) else [(np.equal, nodata)]
         if span is not None:
-            for rule, edge in ((np.less, span[0]), (np.greater, span[1])):
-                _compare(rule, stored, edge, spare)
+            tests += [(np.less, span[0]), (np.greater, span[1])]
+        begun = stored.dtype.kind == "f"
+        if begun:
+            np.logical_not(np.isfinite(stored, out=out), out=out)
+        for rule, number in tests:
+            _compare(rule, stored, number, spare if begun else out)
+            if begun:
                 np.logical_or(out, spare, out=out)
-        if stored.dtype.kind == "f":
-            np.isfinite(stored, out=spare)
-            np.logical_or(out, np.logical_not(spare, out=spare), out=out)
+            begun = True
+        if not begun:
+            out[...] = False
+
+    @property
+    def keeps_numbers(self) -> bool:
+        """True when the stored numbers are the values."""
+        return self.dtype == "float32" and self.fraction == (1, 1, 0)
 
     def values(self, stored: NDArray[Any], out: NDArray[np.float32]) -> None:
         """Write the values; what stands where the number is missing means nothing."""
@@ -121,6 +127,14 @@ def _fraction(dtype: str, coding: Coding) -> tuple[int, int, int] | None:
 
 def blank(values: NDArray[np.float32], gone: NDArray[np.bool_], spare: NDArray[np.int32]) -> None:
     """Write NaN where ``gone`` is True, without a branch per pixel."""
-    np.multiply(gone, _NAN, out=spare, dtype="int32", casting="unsafe")
+    np.negative(gone.view("int8"), out=spare)  # no bit or all bits, and all bits are a NaN
     bits = values.view("int32")
     np.bitwise_or(bits, spare, out=bits)
+
+
+def zeroed(values: NDArray[np.float32], valid: NDArray[np.bool_], scratch: Scratch) -> NDArray[np.float32]:
+    """Return the values where ``valid``, else 0, in scratch memory and without a branch per pixel."""
+    bits: NDArray[np.int32] = scratch.take("bits", values.shape, np.int32)
+    np.negative(valid.view("int8"), out=bits)
+    np.bitwise_and(bits, values.view("int32"), out=bits)
+    return bits.view(np.float32)

@@ -15,21 +15,31 @@ from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
 _Raw = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
+_LATER = "later"
+"""Name of the memory of scenes after the first, of which the gaps are filled."""
 
 
 class Look:
     """One piece at one step: values of its bands, read when they are asked for and kept until the piece is left.
 
     ``pick`` chooses pixels of the piece, numbered row by row; None = all of them, as an array of rows and columns.
+    ``room`` is where the values of a single band are made; None = in scratch memory.
     """
 
     def __init__(
-        self, stream: Stream, step: Step, piece: Piece, keeps: Keeps, pick: NDArray[np.int64] | None = None
+        self,
+        stream: Stream,
+        step: Step,
+        piece: Piece,
+        keeps: Keeps,
+        pick: NDArray[np.int64] | None = None,
+        room: NDArray[np.float32] | None = None,
     ) -> None:
         self._stream = stream
         self._step = step
         self._piece = piece
         self._pick = pick
+        self._made_in = room
         self.shape: tuple[int, ...] = piece.shape if pick is None else (len(pick),)
         clip = stream.clip(piece)
         self._clip = None if clip is None else self._picked(clip)
@@ -111,7 +121,7 @@ class Look:
             elif gaps is None:
                 break
             elif drop is False or (gaps & ~drop).any():
-                found = self._decoded(number, source, drop, "later")
+                found = self._decoded(number, source, drop, _LATER)
                 if found is not None:
                     values, gone = found
                     take = gaps if gone is None else gaps & ~gone
@@ -123,7 +133,11 @@ class Look:
     def _decoded(self, number: int, source: Source, drop: NDArray[np.bool_] | bool, name: str) -> _Raw | None:
         """Return the values of one file, and where they mean nothing."""
         stream, scratch = self._stream, self._stream.scratch
-        found = stream.read(source, self._piece, stream.plan.bands[number].resampling, self._room(source, number))
+        values: NDArray[np.float32] | None = self._made_in if name != _LATER else None
+        if values is None:
+            values = scratch.take(f"values {name}", self.shape, np.float32)
+        room = self._room(source, number, values)
+        found = stream.read(source, self._piece, stream.plan.bands[number].resampling, room)
         if found is None:
             return None
         stored, inside, info = self._picked(found[0]), found[1], found[2]
@@ -134,17 +148,22 @@ class Look:
             np.logical_or(gone, drop, out=gone)
         if inside is not None:
             np.logical_or(gone, ~self._picked(inside), out=gone)
-        values: NDArray[np.float32] = scratch.take(f"values {name}", self.shape, np.float32)
-        decoder.values(stored, values)
+        if stored is not values or not decoder.keeps_numbers:
+            decoder.values(stored, values)
         if decoder.fraction is None:
             np.logical_or(gone, ~np.isfinite(values), out=gone)
         return values, gone if gone.any() else None
 
-    def _room(self, source: Source, number: int) -> NDArray[Any] | None:
-        """Return memory for the stored numbers of the piece, where a file can be read straight into it."""
+    def _room(self, source: Source, number: int, values: NDArray[np.float32]) -> NDArray[Any] | None:
+        """Return memory for the stored numbers of the piece, where a file can be read straight into it.
+
+        Floats go to where their values are made, as they most often are the values.
+        """
         file = self._stream.file(source, self._stream.plan.bands[number].resampling)
         if file is None or file.factor != 1:
             return None
+        if file.reader.info.dtype == "float32" and self._pick is None:
+            return values
         room: NDArray[Any] = self._stream.scratch.take("stored", self._piece.shape, file.reader.info.dtype)
         return room
 

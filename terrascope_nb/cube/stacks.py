@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from terrascope_nb.cube.decoding import Decoder
+from terrascope_nb.cube.decoding import Decoder, zeroed
 from terrascope_nb.cube.formula import Scratch
 from terrascope_nb.cube.ranks import between, ranked, sort_columns
 from terrascope_nb.errors import near_misses
 
 _RUNNING = ("mean", "min", "max", "sum", "count", "first", "last")
+_SUMS = ("mean", "sum")
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)")
 _COLUMNS = 2**15
 """Pixels whose columns are sorted at once: they stay in the cache of a core."""
@@ -83,32 +84,77 @@ def reduce_layers(
                 np.fmin(layer, np.float32(np.inf), out=stack[filled])
                 filled += 1
         return rank_values(stack[:filled], how.percent)
-    number: NDArray[np.uint16] = scratch.take("number", shape, np.uint16)
-    number.fill(0)
-    if how.name in ("mean", "sum"):
-        total = np.zeros(shape, dtype="float64")
+    running = Running.begin(how, shape, scratch, count=count)
+    running.add(layers, scratch)
+    return running.result()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is known of a place after some dates, where a running number is enough."""
+
+    how: How
+    """What is made."""
+    kept: NDArray[np.float64] | NDArray[np.float32]
+    """Sum of the valid values; or the one that is kept, NaN before there is any."""
+    number: NDArray[np.uint16]
+    """How many values were valid."""
+    counts: bool
+    """False: nobody asks for ``number``."""
+
+    @classmethod
+    def begin(cls, how: How, shape: tuple[int, ...], scratch: Scratch, *, count: bool) -> Running:
+        """Return it before the first date, in scratch memory."""
+        sums = how.name in _SUMS
+        kept = scratch.take("kept", shape, np.float64 if sums else np.float32)
+        kept.fill(0.0 if sums else np.nan)
+        number: NDArray[np.uint16] = scratch.take("number", shape, np.uint16)
+        number.fill(0)
+        return cls(how, kept, number, count or sums or how.name == "count")
+
+    def rows(self, rows: slice) -> Running:
+        """Return it for some rows of the place, in the same memory."""
+        return Running(self.how, self.kept[rows], self.number[rows], self.counts)
+
+    def add(self, layers: Iterable[Layer], scratch: Scratch) -> None:
+        """Add dates in their order."""
+        kept, number, shape, name = self.kept, self.number, self.number.shape, self.how.name
+        complete = 0
+        valid: NDArray[np.bool_] = scratch.take("valid", shape, np.bool_)
         for layer in layers:
-            if layer is not None:
-                valid = np.isfinite(layer)
-                number += valid
-                total += layer if valid.all() else np.where(valid, layer, np.float32(0))
-        if how.name == "mean":
-            np.divide(total, number, out=total, where=number > 0)
-        return np.where(number > 0, total, np.nan).astype("float32"), number
-    kept: NDArray[np.float32] = scratch.take("kept", shape, np.float32)
-    kept.fill(np.nan)
-    for layer in layers:
-        if layer is None:
-            continue
-        if how.name in _RULES:
-            _RULES[how.name](kept, layer, out=kept)
-        elif how.name == "first":
-            np.copyto(kept, layer, where=np.isnan(kept))
-        elif how.name == "last":
-            np.copyto(kept, layer, where=np.isfinite(layer))
-        if count or how.name == "count":
-            number += np.isfinite(layer)
-    return number.astype("float32") if how.name == "count" else kept, number
+            if layer is None:
+                continue
+            if name in _RULES:
+                _RULES[name](kept, layer, out=kept)
+            elif name == "first":
+                np.copyto(kept, layer, where=np.isnan(kept, out=valid))
+            elif name == "last":
+                np.copyto(kept, layer, where=np.isfinite(layer, out=valid))
+            if not self.counts:
+                continue
+            whole = np.isfinite(layer, out=valid).all()
+            complete += bool(whole)
+            if not whole:
+                np.add(number, valid, out=number)
+            if name in _SUMS:
+                np.add(kept, layer if whole else zeroed(layer, valid, scratch), out=kept)
+        if complete:
+            np.add(number, np.uint16(complete), out=number)
+
+    def result(self) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+        """Return the composite, which may lie in the memory that was used, and how many values each pixel had."""
+        number = self.number
+        if self.how.name == "count":
+            return number.astype("float32"), number
+        if self.how.name not in _SUMS:
+            return self.kept.astype("float32", copy=False), number
+        none = number == 0
+        if self.how.name == "mean":
+            with np.errstate(invalid="ignore"):
+                np.divide(self.kept, number, out=self.kept)
+        made = self.kept.astype("float32")
+        made[none] = np.nan
+        return made, number
 
 
 def reduce_block(
