@@ -105,7 +105,7 @@ def test_a_size_that_does_not_fit_says_what_to_do():
 
 
 def test_loading_in_the_background_reads_the_values_draws_them_and_says_so(explorer):
-    explorer._whole.value = True
+    explorer._exploration.panel.whole.value = True
     explorer.load_in_background()
     assert explorer.wait(60)
     assert explorer.status.kind == "done", explorer.status.text
@@ -114,7 +114,7 @@ def test_loading_in_the_background_reads_the_values_draws_them_and_says_so(explo
         explorer.loaded["NDVI"].values, load(explorer.items, ["NDVI"], area=BOX, mask="clear")["NDVI"].values
     )
     assert [layer.name for layer in explorer.map.rasters] == ["s2-ndvi NDVI"]
-    assert "NDVI" in explorer._legend.describe()
+    assert "NDVI" in explorer._exploration.drawn.legend.describe()
     explorer.dates.selected = str(explorer.dates.marks[2].day)  # the map follows the calendar
     shown = explorer.map.rasters[0]
     assert str(shown.times[shown.time_index])[:10] == explorer.dates.selected
@@ -138,12 +138,12 @@ def test_a_search_by_the_button_says_what_it_found_and_what_to_know():
     explorer.search_in_background()
     assert explorer.status.kind == "warning"  # no product yet
     explorer.product, explorer.area, explorer.period = "s2-ndvi", BOX, "2018-06"
-    explorer._source = "sample"
+    explorer._exploration.searching.source = "sample"
     explorer.search_in_background()
     assert explorer.wait(30)
     assert len(explorer.items) == 9
     assert "9 scenes on 9 dates" in explorer.status.text
-    assert explorer._results.layout.display == ""
+    assert explorer._exploration.panel.results.layout.display == ""
     assert [row["id"] for row in explorer.table.rows] == [item.id for item in explorer.items]
 
 
@@ -151,7 +151,7 @@ def test_nothing_found_is_said_with_what_to_do():
     explorer = explore("s2-ndvi", (10, 10, 10.1, 10.1), "2018-06", source="sample")
     assert explorer.status.kind == "warning"
     assert "Try a larger area" in explorer.status.text
-    assert explorer._results.layout.display == "none"
+    assert explorer._exploration.panel.results.layout.display == "none"
     explorer.load_in_background()
     assert "nothing to load" in explorer.status.text
     with pytest.raises(NothingFoundError):
@@ -179,7 +179,7 @@ def test_a_failed_search_is_said_in_the_panel_and_raised_from_code():
     assert (explorer.status.kind, explorer.status.text) == ("error", "The catalogue is on holiday. Come back tomorrow.")
     with pytest.raises(NothingFoundError, match="holiday"):
         explorer.search()
-    explorer._source = Broken(ZeroDivisionError("oops"))
+    explorer._exploration.searching.source = Broken(ZeroDivisionError("oops"))
     explorer.search_in_background()
     assert explorer.wait(20)
     assert "ZeroDivisionError: oops" in explorer.status.text
@@ -187,7 +187,7 @@ def test_a_failed_search_is_said_in_the_panel_and_raised_from_code():
 
 def test_a_search_that_takes_long_can_be_cancelled_and_its_answer_no_longer_counts(explorer):
     slow = Broken()
-    explorer._source = slow
+    explorer._exploration.searching.source = slow
     before = explorer.items
     explorer.search_in_background()
     assert explorer.status.kind == "busy"
@@ -209,7 +209,7 @@ def test_loading_can_be_cancelled_between_two_pieces(explorer, monkeypatch):
         return real(cube)
 
     monkeypatch.setattr(work, "in_memory", slow)
-    explorer._whole.value = True
+    explorer._exploration.panel.whole.value = True
     explorer.load_in_background()
     assert begun.wait(20)
     explorer.cancel()
@@ -283,7 +283,7 @@ def test_the_explorer_speaks_dutch_and_french():
     for spoken, word in (("nl", "Zoek"), ("fr", "Chercher")):
         with options(language=spoken):
             explorer = explore()
-            assert explorer._search_button.description == word
+            assert explorer._exploration.panel.search_button.description == word
 
 
 def test_nothing_waits_on_the_panel_for_longer_than_a_moment():
@@ -343,7 +343,7 @@ def test_the_panel_says_that_choices_have_changed_and_does_not_mix_them(explorer
         press()
         assert "search again" in explorer.status.text
     assert explorer.code_cell.code == ""
-    assert "search again" in explorer._size_text.value
+    assert "search again" in explorer._exploration.panel.size_line.value
     text = explorer.describe()
     assert "search again" in text.splitlines()[0]
     assert "2018-06-01/2018-06-30" in text  # all of the twin is of the search that was made
@@ -357,7 +357,7 @@ def test_the_panel_says_that_choices_have_changed_and_does_not_mix_them(explorer
 
 def test_choices_made_in_code_are_searched_for_when_items_are_asked_for():
     explorer = explore()
-    explorer._source = "sample"
+    explorer._exploration.searching.source = "sample"
     with pytest.raises(NothingFoundError, match="no product"):
         _ = explorer.code
     explorer.product = "s2-ndvi"
@@ -371,7 +371,7 @@ def test_choices_made_in_code_are_searched_for_when_items_are_asked_for():
 
 
 def test_a_search_that_fails_leaves_the_one_before_whole(explorer):
-    explorer._source = Broken(NothingFoundError("The catalogue is on holiday."))
+    explorer._exploration.searching.source = Broken(NothingFoundError("The catalogue is on holiday."))
     explorer.period = "2018-07"
     with pytest.raises(NothingFoundError, match="holiday"):
         _ = explorer.items
@@ -386,7 +386,7 @@ def test_a_cube_that_comes_after_the_selection_changed_is_not_taken(explorer, mo
 
     def slow(*given):
         cube = real(*given)
-        if threading.current_thread() is not threading.main_thread() and explorer._loader.busy:
+        if threading.current_thread() is not threading.main_thread() and explorer._exploration.loading.busy:
             begun.set()
             go.wait(20)
         return cube

@@ -10,6 +10,8 @@ import ipywidgets as widgets
 
 from terrascope_nb.widgets.live_map.handshake import front_end
 
+_ROOMS = ("terrascope_nb.widgets.pickers", "terrascope_nb.widgets.panel")
+
 
 def parts_of(widget: widgets.Widget) -> list[widgets.Widget]:
     """Return all widgets that one is made of, itself first: what it shows and what it keeps for later."""
@@ -37,8 +39,8 @@ def _widgets_in(value: Any) -> Iterator[widgets.Widget]:
     elif isinstance(value, dict):
         for one in value.values():
             yield from _widgets_in(one)
-    elif type(value).__module__.startswith("terrascope_nb.widgets.pickers"):
-        yield from _widgets_in(list(getattr(value, "__dict__", {}).values()))  # what draws for a picker
+    elif type(value).__module__.startswith(_ROOMS):
+        yield from _widgets_in(list(getattr(value, "__dict__", {}).values()))  # what works for a picker or a panel
 
 
 def close_all(parts: Iterable[widgets.Widget]) -> None:

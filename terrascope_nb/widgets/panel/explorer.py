@@ -6,38 +6,41 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.catalogue.items import Items
-from terrascope_nb.catalogue.snippet import read_cell, write_cell
+from terrascope_nb.catalogue.snippet import read_cell
 from terrascope_nb.catalogue.sources import Cql2
-from terrascope_nb.cube.progress import told_to
-from terrascope_nb.errors import CellError, NothingFoundError, TerrascopeError, TerrascopeWarning
-from terrascope_nb.extent.aoi import AoiLike
-from terrascope_nb.extent.period import PeriodLike
+from terrascope_nb.errors import TerrascopeWarning
+from terrascope_nb.extent.aoi import Aoi, AoiLike
+from terrascope_nb.extent.period import Period, PeriodLike
 from terrascope_nb.products.model import Product
-from terrascope_nb.products.registry import get_product
 from terrascope_nb.widgets.live_map.map import Map
-from terrascope_nb.widgets.panel import explorer_work as work
-from terrascope_nb.widgets.panel.availability_words import clear_share
-from terrascope_nb.widgets.panel.explorer_panel import ExplorerPanel
-from terrascope_nb.widgets.panel.explorer_words import choice_lines, code_text, found_lines, short_list
-from terrascope_nb.widgets.parts.background import Cancel, Worker, heard
+from terrascope_nb.widgets.panel.choices import Choices
+from terrascope_nb.widgets.panel.closing import close_all, parts_of
+from terrascope_nb.widgets.panel.exploration import Exploration
+from terrascope_nb.widgets.panel.explorer_code import choose
+from terrascope_nb.widgets.panel.explorer_words import exploration_text, short_list
+from terrascope_nb.widgets.panel.explorer_work import Asked, Estimate
+from terrascope_nb.widgets.parts.background import heard
 from terrascope_nb.widgets.parts.static_twin import with_twin
-from terrascope_nb.words import say
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_MINUTE = 60.0
-"""Seconds that keep_clear waits for the quality flags."""
-_PATIENCE = 2.0
-"""Seconds that a text waits for the size."""
-_SETTLE = 0.3
-"""Seconds after the last change before the size is worked out."""
+
+class FreshItems(traitlets.Instance[Items]):
+    """Items that are searched for again before they are handed out, when the choices have changed since."""
+
+    def get(self, obj: Any, cls: Any = None) -> Items | None:
+        """Return them, fresh."""
+        obj.refresh()
+        found: Items | None = super().get(obj, cls)
+        return found
 
 
-class Explorer(ExplorerPanel):
+class Explorer(widgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
     """Everything from a choice to a cube in one panel; made by `terrascope_nb.explore`.
 
     Attributes
@@ -59,9 +62,9 @@ class Explorer(ExplorerPanel):
         The map beside the panel.
     """
 
-    loaded = traitlets.Any(None, allow_none=True)
-    """The cube, once it was loaded for the items that are kept now; else None."""
-    size = traitlets.Instance(work.Estimate, allow_none=True)
+    items = FreshItems(Items)
+    """The items that are kept of what is chosen now; asking for them searches again when the choices have changed."""
+    size = traitlets.Instance(Estimate, allow_none=True)
     """How large the cube would be; None while nobody knows."""
 
     def __init__(
@@ -77,21 +80,86 @@ class Explorer(ExplorerPanel):
         mask: str | None = "clear",
         map: Map | None = None,  # noqa: A002 - the word of every widget that stands beside a map
     ) -> None:
-        self._ready = False
-        self._source = source
-        self.searched: work.Asked | None = None
-        self._cancelled: work.Asked | None = None
-        self._options: dict[str, Any] = {}
-        self._at_least: float | None = None
-        self._cloudy: frozenset[str] = frozenset()
-        self._searcher: Worker[tuple[work.Asked, Items, list[str]]] = Worker("search")
-        self._sizer: Worker[work.Estimate] = Worker("size")
-        self._loader: Worker[tuple[Any, list[str]]] = Worker("load")
-        super().__init__(product, area, period, filters=filters or {}, filter=filter, bands=bands, mask=mask, map=map)
-        self.dates.observe(self._clear_measured, "measuring")
+        self._ready = self._closed = False
+        self._own_map = map is None
+        super().__init__()
+        self.items = Items(())
+        self.map = Map(area=area) if map is None and area is not None else map or Map()
+        self._choices = Choices(
+            product, area, period, filters=filters or {}, filter=filter, bands=bands, mask=mask, shown_on=self.map
+        )
+        self._exploration = Exploration(self._choices, source, self.map, self._kept_changed)
+        scenes, panel = self._exploration.scenes, self._exploration.panel
+        self.dates, self.table, self.footprints = scenes.dates, scenes.table, scenes.footprints
+        self.status, self.code_cell = self._exploration.status, panel.code_cell
+        self.area_picker, self.product_picker = self._choices.area_picker, self._choices.product_picker
+        self.period_picker, self.filter_picker = self._choices.period_picker, self._choices.filter_picker
+        self.sections = self._choices.sections
+        self.children = panel.children
+        self.add_class("tsnb-explorer")
+        panel.size_line.observe(lambda change: setattr(self, "size", change["new"]), "size")
         self._ready = True
 
-    # -- what it does --------------------------------------------------------------------------------------------------
+    def _kept_changed(self, kept: Items) -> None:
+        self.items = kept
+
+    # -- the choices -----------------------------------------------------------------------------------------------------
+
+    @property
+    def area(self) -> Aoi | None:
+        """The area; set it to anything `terrascope_nb.area` reads."""
+        return self._choices.area
+
+    @area.setter
+    def area(self, what: AoiLike | None) -> None:
+        self._choices.area = what
+
+    @property
+    def period(self) -> Period | None:
+        """The period; set it to anything `terrascope_nb.period` reads."""
+        return self._choices.period
+
+    @period.setter
+    def period(self, what: PeriodLike | None) -> None:
+        self._choices.period = what
+
+    @property
+    def product(self) -> Product | None:
+        """The product; set it to any of its names."""
+        return self._choices.product
+
+    @product.setter
+    def product(self, what: str | Product | None) -> None:
+        self._choices.product = what
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """Further keyword arguments of the search."""
+        return self._choices.filters
+
+    @filters.setter
+    def filters(self, what: Mapping[str, Any]) -> None:
+        self._choices.filters = what
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """The bands that are loaded."""
+        return self._choices.bands
+
+    @bands.setter
+    def bands(self, names: str | Sequence[str]) -> None:
+        self._choices.bands = names
+
+    @property
+    def mask(self) -> str | None:
+        """The preset of quality flags that is kept; None = no mask."""
+        return self._choices.mask
+
+    @mask.setter
+    def mask(self, preset: str | None) -> None:
+        self._choices.mask = preset
+
+    # -- searching -------------------------------------------------------------------------------------------------------
 
     def search(self) -> Items:
         """Search for what is chosen, show it, and return what was found.
@@ -103,11 +171,9 @@ class Explorer(ExplorerPanel):
         TerrascopeError
             As `terrascope_nb.search`.
         """
-        self._searcher.cancel()
-        asked = self._asked()
         with heard(pass_on=True) as said:
-            found = asked.search()
-        lost = self._found((asked, found, said))
+            asked, found = self._exploration.searching.ask()
+        lost = self._exploration.take((asked, found, said))
         if lost:
             warnings.warn(
                 f"{short_list(lost)} was left out by hand before; this search did not find it.",
@@ -118,20 +184,45 @@ class Explorer(ExplorerPanel):
 
     def search_in_background(self) -> None:
         """Search as the button does: the panel says how it goes."""
-        if self.product is None:
-            self.status.tell(say("Choose a product first."), "warning")
-            self.sections[1].unfold()
-            return
-        asked = self._asked()
+        self._exploration.search_in_background()
 
-        def ask(cancel: Cancel) -> tuple[work.Asked, Items, list[str]]:
-            with heard() as said:
-                found = asked.search()
-            cancel.check()
-            return asked, found, said
+    @property
+    def searched(self) -> Asked | None:
+        """The search that was made."""
+        return self._exploration.searching.made
 
-        self.status.tell(say("Searching {product} …", product=self._product_name()), "busy")
-        self._searcher.start(ask, self._answered, self.say_error)
+    @property
+    def is_outdated(self) -> bool:
+        """Whether other things are chosen now than were searched for."""
+        return self._exploration.is_outdated
+
+    def refresh(self) -> None:
+        """Search for what is chosen now, when that was not searched for yet; not what was cancelled."""
+        if self._ready and self._exploration.searching.is_due:
+            self.search()
+
+    # -- selecting -------------------------------------------------------------------------------------------------------
+
+    @property
+    def found(self) -> Items:
+        """All items of the search for what is chosen."""
+        self.refresh()
+        return self.all_found
+
+    @property
+    def all_found(self) -> Items:
+        """All items of the search that was made."""
+        return self._exploration.scenes.found
+
+    @property
+    def kept(self) -> Items:
+        """Those of them that are kept."""
+        return self._exploration.scenes.kept
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Days and single scenes that were left out by hand."""
+        return self._exploration.scenes.dropped
 
     def drop(self, *what: Any) -> None:
         """Leave days (``"2018-06-15"``) or single scenes out, by day or id.
@@ -168,48 +259,13 @@ class Explorer(ExplorerPanel):
         read, that is waited for, a minute at most; what is read later is applied when it comes.
         """
         self.refresh()
-        self._at_least = percent
-        if self.dates.measuring:
-            self.status.tell(say("Waiting for the quality flags …"), "busy")
-            self.dates.wait(_MINUTE)
-        self.keep_clear_later(percent)
+        self._exploration.clear.keep(percent)
 
     def keep_clear_later(self, percent: float) -> None:
         """Do as `keep_clear`, but do not wait: flags that are being read are applied when they are there."""
-        self._at_least = percent
-        if self.dates.measuring:
-            told = say("The cloudier dates are dropped as soon as the quality flags are read.")
-            self.status.tell(told, "info")
-            return
-        self._apply_clear()
+        self._exploration.clear.keep_later(percent)
 
-    def _clear_measured(self, change: Mapping[str, Any]) -> None:
-        if self._at_least is not None and not change["new"]:
-            self._apply_clear()
-
-    def _apply_clear(self) -> None:
-        percent, self._at_least = self._at_least, None
-        if percent is None:
-            return
-        marks = self.dates.marks
-        low = [mark for mark in marks if clear_share(mark) < percent]  # what nobody knows is no reason to drop
-        by_hand = [one for one in self.table.dropped if one not in self._cloudy]
-        self._cloudy = frozenset(one for mark in low for one in mark.item_ids) - frozenset(by_hand)
-        self.table.dropped = [*by_hand, *sorted(self._cloudy)]
-        kept = say("{kept} of {count} dates kept", kept=len(marks) - len(self.dates.dropped), count=len(marks))
-        self.status.tell(kept, "done")
-
-    @property
-    def found(self) -> Items:
-        """All items of the search for what is chosen."""
-        self.refresh()
-        return self.all_found
-
-    @property
-    def dropped(self) -> tuple[str, ...]:
-        """Days and single scenes that were left out by hand."""
-        days, singles = work.split_dropped(self.all_found, set(self.table.dropped))
-        return (*days, *singles)
+    # -- loading ---------------------------------------------------------------------------------------------------------
 
     def load(self) -> xr.Dataset:
         """Load the kept items, draw the cube on the map, and return it.
@@ -221,42 +277,37 @@ class Explorer(ExplorerPanel):
         TerrascopeError
             As `terrascope_nb.load`.
         """
-        self._loader.cancel()
+        self._exploration.loading.cancel()
         self.refresh()
         with heard(pass_on=True) as said:
-            cube = self._make_cube()
-        self._loaded((cube, said))
+            cube = self._exploration.loading.make_cube()
+        self._exploration.take_cube((cube, said))
         return cube
 
     def load_in_background(self) -> None:
         """Load as the button does: the panel shows how far it is, and may cancel."""
-        whole = self._whole.value
-        if self.is_outdated:
-            self.status.tell(self.notice(), "warning")
-            return
+        self._exploration.load_in_background()
 
-        def make(cancel: Cancel) -> tuple[Any, list[str]]:
-            with told_to(work.teller(self.status, cancel)), heard() as said:
-                cube = self._make_cube()
-                cancel.check()
-                if whole:
-                    cube = work.in_memory(cube)
-            cancel.check()
-            return cube, said
-
-        if not self.kept:
-            self.status.tell(say("There is nothing to load: search first, and keep at least one date."), "warning")
-            return
-        self.status.tell(say("Loading {count} scenes …", count=len(self.kept)), "busy")
-        self._loader.start(make, self._loaded, self.say_error)
+    @property
+    def loaded(self) -> xr.Dataset | None:
+        """The cube, once it was loaded for the items that are kept now; else None."""
+        return self._exploration.loaded
 
     @property
     def cube(self) -> xr.Dataset:
         """The cube of the kept items; loaded lazily when nobody has loaded it yet."""
         self.refresh()
-        if self.loaded is None:
-            self.loaded = self._make_cube()
-        return self.loaded
+        return self._exploration.cube()
+
+    def cancel(self) -> None:
+        """Stop whatever is under way."""
+        self._exploration.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until searching, loading, measuring and the size are done; False when they still are not after so long."""
+        return self._exploration.wait(timeout)
+
+    # -- code and words --------------------------------------------------------------------------------------------------
 
     @property
     def code(self) -> str:
@@ -270,22 +321,7 @@ class Explorer(ExplorerPanel):
             Something in it cannot be written as text.
         """
         self.refresh()
-        return self._code()
-
-    def _code(self) -> str:
-        """Return the code of the search that was made."""
-        if self.searched is None:
-            self._product_name()  # says so where there is none
-            raise NothingFoundError(
-                "The explorer has not searched yet, so there is no selection to write. Choose an area or a period, or "
-                "call explorer.search()."
-            )
-        found = self.all_found
-        selection = work.selection_of(found, self.searched, dropped=set(self.table.dropped), load=self._load_options())
-        if not found:
-            return write_cell(selection)
-        remark = say("{kept} of {count} scenes kept", kept=len(self.kept), count=len(found))
-        return write_cell(selection, remark=remark)
+        return self._exploration.code()
 
     def use_code(self, text: str) -> Items:
         """Choose what the text of a cell says, search for it and drop what it drops; nothing of the text is run.
@@ -303,171 +339,19 @@ class Explorer(ExplorerPanel):
             As `search`.
         """
         told = read_cell(text)
-        options = dict(told.load or {})
-        bands, mask = options.pop("bands", None), options.pop("mask", None)
-        if options:
-            raise CellError(
-                f"The cell loads with {', '.join(options)}, which the explorer does not offer. Leave it out, or run the cell."
-            )
-        filters = dict(told.filters)
-        self._source = filters.pop("source", None)
-        self.product, self.area, self.period, self.filters = told.product, told.area, told.period, filters
-        if told.load is not None:
-            self.mask = mask
-            if bands is not None:
-                self.bands = bands
+        choose(self._choices, self._exploration.searching, told)
         self.table.dropped = []  # the cell says itself what it leaves out
         found = self.search()
         self.drop(*told.without)
         return found
 
-    def cancel(self) -> None:
-        """Stop whatever is under way."""
-        busy = self._searcher.busy or self._loader.busy
-        if self._searcher.busy:
-            self._cancelled = self._asked()
-        self._searcher.cancel()
-        self._loader.cancel()
-        if busy:
-            self.status.tell(say("Cancelled."), "info")
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until searching, loading, measuring and the size are done; False when they still are not after so long."""
-        return all(one.wait(timeout) for one in (self._searcher, self._loader, self.dates, self._sizer))
-
-    # -- the work --------------------------------------------------------------------------------------------------------
-
-    def _asked(self) -> work.Asked:
-        return work.Asked(self._product_name(), self.area, self.period, self.filters, self._source)
-
-    @property
-    def is_outdated(self) -> bool:
-        """Whether other things are chosen now than were searched for."""
-        if self.searched is None:
-            return False
-        return self.product is None or self._asked() != self.searched
-
-    def refresh(self) -> None:
-        """Search for what is chosen now, when that was not searched for yet; not what was cancelled."""
-        if not self._ready or self.product is None:
-            return
-        new = self.is_outdated if self.searched else self.area is not None or self.period is not None
-        if new and (self._cancelled is None or self._asked() != self._cancelled):
-            self.search()
-
-    def _load_options(self) -> dict[str, Any]:
-        # Bands and mask on the panel are those of the product that is chosen; what was found may be of another.
-        if self.searched is None or (self.product is not None and self._product_name() == self.searched.product):
-            self._options = {"bands": list(self.bands) or None, "mask": self.mask}
-        return self._options
-
-    def _make_cube(self) -> xr.Dataset:
-        return work.make_cube(self.kept, self.searched.area if self.searched else None, self._load_options())
-
-    def _answered(self, answer: tuple[work.Asked, Items, list[str]]) -> None:
-        self._found(answer)  # the panel says what was lost
-
-    def _found(self, answer: tuple[work.Asked, Items, list[str]]) -> list[str]:
-        """Take the answer of a search; return what was left out by hand and is not in it."""
-        asked, found, said = answer
-        self._loader.cancel()
-        same = self.searched is not None and self.searched.product == asked.product
-        by_hand = set(self.table.dropped) - self._cloudy
-        stays, lost = work.carried(self.all_found, by_hand, found, days=same)
-        self.searched, self._cancelled, self._at_least = asked, None, None
-        self._cloudy = frozenset(item.id for item in found if item.id in self._cloudy) - frozenset(stays)
-        self.loaded = self.size = None
-        if stays:
-            days, singles = work.split_dropped(found, set(stays))
-            said = [*said, say("Still left out by hand: {names}", names=short_list([*days, *singles]))]
-        if lost:
-            said = [*said, say("Left out by hand before, and not found now: {names}", names=short_list(lost))]
-        self._load_options()
-        self.show_found(found, said, [*stays, *sorted(self._cloudy)])
-        self._size_later()
-        return lost
-
-    def _loaded(self, answer: tuple[Any, list[str]]) -> None:
-        self.loaded = answer[0]
-        self.show_cube(*answer)
-
-    def _selected(self) -> None:
-        if self._loader.busy:
-            self._loader.cancel()
-            self.status.tell(say("The selection has changed, so loading was stopped; load again."), "warning")
-        self.loaded = None
-        self.code_cell.code = ""
-        self._size_later()
-
     def show_code(self) -> None:
         """Show the code below the panel."""
-        if self.is_outdated:
-            self.status.tell(self.notice(), "warning")
-            return
-        try:
-            self.code_cell.code = self._code()
-        except TerrascopeError as error:
-            self.say_error(error)
-
-    def _code_or_reason(self) -> str:
-        try:
-            return code_text(self._code())
-        except TerrascopeError as error:
-            return error.message
-
-    def _size_later(self) -> None:
-        """Work out the size when choices have come to rest."""
-        if not self._ready:
-            return
-        if self.is_outdated:
-            self._sizer.cancel()
-            self.size = None
-            self.say_size(self.notice())
-            return
-        items, area, options = self.kept, self.searched.area if self.searched else None, self._load_options()
-        if not items:
-            self._sizer.cancel()
-            self.size = None
-            self.say_size(say("Nothing is kept."))
-            return
-
-        def measure(cancel: Cancel) -> work.Estimate:
-            if cancel.wait(_SETTLE):
-                cancel.check()
-            with heard():
-                return work.estimate(items, area, options)
-
-        self._sizer.start(measure, self._show_size, self._no_size)
-
-    def _show_size(self, size: work.Estimate) -> None:
-        self.size = size
-        self.say_size(str(size))
-
-    def _no_size(self, error: Exception) -> None:
-        self.size = None
-        self.say_size(work.reason_of(error))
-
-    # -- without a browser -------------------------------------------------------------------------------------------------
+        self._exploration.show_code()
 
     def describe(self) -> str:
         """Return the search, what was found and kept, the size and the code, in words; nothing is searched for."""
-        asked = self.searched
-        if asked is None:
-            lines = list(choice_lines(self.product, self.area, self.period, self.filters, self.bands))
-            return "\n".join([*lines, say("Nothing was searched for yet.")])
-        bands = self._load_options()["bands"] or ()
-        lines = list(choice_lines(get_product(asked.product), asked.area, asked.period, asked.filters, bands))
-        if self.is_outdated:
-            lines.insert(0, self.notice())
-            lines.insert(1, say("Below is what was searched for before:"))
-        if self.all_found:
-            lines += found_lines(self)
-            self._sizer.wait(_PATIENCE)
-        else:
-            lines.append(say("Nothing was found."))
-        if self.size is not None:
-            lines.append(str(self.size))
-        return "\n".join([*lines, "", self._code_or_reason()])
+        return exploration_text(self._exploration)
 
     def __repr__(self) -> str:
         return self.describe()
@@ -484,7 +368,20 @@ class Explorer(ExplorerPanel):
         return whole
 
     def close(self) -> None:
-        """Stop all work and leave the page."""
-        for worker in (self._searcher, self._loader, self._sizer):
-            worker.cancel()
+        """Stop all work and leave the page with all parts; a map that was given stays, without what was drawn on it."""
+        if self._closed or not self._ready:  # an explorer that could not be made has nothing to end
+            return
+        self._closed = True
+        self._exploration.stop()
+        parts = parts_of(self)
+        self.dates.close()
+        self.area_picker.close()
+        self._exploration.drawn.close(take_off=not self._own_map)
+        if not self._own_map:
+            if self.footprints in self.map.layers:
+                self.map.remove(self.footprints)
+            staying = {id(one) for one in parts_of(self.map)}
+            parts = [one for one in parts if id(one) not in staying]
+        close_all(one for one in reversed(parts) if one is not self)
+        self.unobserve_all()
         super().close()

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.period import Period
 from terrascope_nb.products.model import Product, in_language
+from terrascope_nb.products.registry import get_product
 from terrascope_nb.words import language, say
 
 if TYPE_CHECKING:
-    from terrascope_nb.widgets.panel.explorer import Explorer
+    from terrascope_nb.widgets.panel.exploration import Exploration
+    from terrascope_nb.widgets.panel.kept_scenes import KeptScenes
 
 _BANDS, _DATES, _NAMES = 4, 6, 6
 """Bands, dates and names of what was left out that are told before the rest is counted."""
 _CODE_LINES, _CODE_LENGTH = 8, 1500
 """Lines and characters of code that still fit in the text."""
+_PATIENCE = 2.0
+"""Seconds that the text waits for the size."""
 
 
 def filter_words(filters: Mapping[str, Any]) -> str:
@@ -73,16 +78,44 @@ def _band_lines(product: Product, bands: Sequence[str]) -> Iterator[str]:
         yield "  " + say("and {count} more bands", count=len(bands) - _BANDS)
 
 
-def found_lines(explorer: Explorer) -> Iterator[str]:
+def exploration_text(exploration: Exploration) -> str:
+    """Return the search that was made, what was found and kept, the size and the code; nothing is searched for."""
+    asked, chosen, scenes = exploration.searching.made, exploration.choices, exploration.scenes
+    if asked is None:
+        lines = list(choice_lines(chosen.product, chosen.area, chosen.period, chosen.filters, chosen.bands))
+        return "\n".join([*lines, say("Nothing was searched for yet.")])
+    bands = exploration.loading.options["bands"] or ()
+    lines = list(choice_lines(get_product(asked.product), asked.area, asked.period, asked.filters, bands))
+    if exploration.is_outdated:
+        lines.insert(0, exploration.notice())
+        lines.insert(1, say("Below is what was searched for before:"))
+    line = exploration.panel.size_line
+    if scenes.found:
+        lines += _found_lines(scenes)
+        line.wait(_PATIENCE)
+    else:
+        lines.append(say("Nothing was found."))
+    if line.size is not None:
+        lines.append(str(line.size))
+    return "\n".join([*lines, "", _code_or_reason(exploration)])
+
+
+def _found_lines(scenes: KeptScenes) -> Iterator[str]:
     """Yield what was found and kept: how much, from when to when, the first dates, what was left out."""
-    dates = explorer.dates
-    yield say("{kept} of {count} scenes kept", kept=len(explorer.kept), count=len(explorer.all_found))
-    marks = dates.marks
+    yield say("{kept} of {count} scenes kept", kept=len(scenes.kept), count=len(scenes.found))
+    marks = scenes.dates.marks
     if marks:
         yield say("From {first} to {last}", first=marks[0].day, last=marks[-1].day)
-    if gone := explorer.dropped:
+    if gone := scenes.dropped:
         yield say("Left out by hand: {names}", names=short_list(gone))
-    yield dates.describe(most=_DATES)
+    yield scenes.dates.describe(most=_DATES)
+
+
+def _code_or_reason(exploration: Exploration) -> str:
+    try:
+        return _short_code(exploration.code())
+    except TerrascopeError as error:
+        return error.message
 
 
 def short_list(names: Sequence[str]) -> str:
@@ -93,7 +126,7 @@ def short_list(names: Sequence[str]) -> str:
     return say("{names} and {count} more", names=shown, count=len(names) - _NAMES)
 
 
-def code_text(code: str) -> str:
+def _short_code(code: str) -> str:
     """Return code that is short enough to be read in a text, else where it stands."""
     if len(code) <= _CODE_LENGTH and code.count("\n") < _CODE_LINES:
         return code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
 import shapely
@@ -11,6 +11,9 @@ from shapely.geometry import mapping
 from terrascope_nb.catalogue.item_facts import time_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
+
+if TYPE_CHECKING:
+    from terrascope_nb.widgets.live_map.map import Map
 
 _STYLE = {"color": "#d81b60", "weight": 1.5, "opacity": 0.9, "fillOpacity": 0.0}
 _LIT = {"color": "#d81b60", "weight": 4, "opacity": 1.0, "fillOpacity": 0.25}
@@ -54,6 +57,16 @@ class Footprints(ipyleaflet.GeoJSON):  # type: ignore[misc]  # ipyleaflet is unt
             return ()
         found = self._tree.query(shapely.Point(lon, lat), predicate="intersects")
         return tuple(self._ids[number] for number in sorted(found))
+
+
+def look_at(shown: Map, items: Items) -> None:
+    """Move a map to where items are; items without a box leave it where it is."""
+    boxes = [item.bbox for item in items if item.bbox]
+    if boxes:
+        from terrascope_nb.widgets.live_map.picture import view_of_bounds  # Pillow, which the map has loaded anyway
+
+        west, south, east, north = zip(*boxes, strict=True)
+        shown.center, shown.zoom = view_of_bounds((min(west), min(south), max(east), max(north)), (600, 480))
 
 
 def _data(items: Items) -> dict[str, Any]:
