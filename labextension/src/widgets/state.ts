@@ -33,6 +33,13 @@ export class MapState {
     container.classList.add('tnb-Map');
     container.setAttribute('role', 'region');
     container.appendChild(this._node);
+    // Keys pressed on the map are the map's, not commands of a notebook; the lab looks for this on what has the focus.
+    container.addEventListener('focusin', event => {
+      const target = event.target as HTMLElement;
+      if (!target.matches(':read-write')) {
+        target.setAttribute('data-lm-suppress-shortcuts', 'true');
+      }
+    });
   }
 
   set(key: string, state: ILayerState): void {

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from terrascope_nb.errors import TerrascopeError
 from terrascope_nb.widgets.live_map.closing import close_whole, is_over
-from terrascope_nb.widgets.parts.field import Message, button, row
+from terrascope_nb.widgets.parts.field import Message, button, heading, row
 from terrascope_nb.widgets.tools.bands import BandChooser
 from terrascope_nb.widgets.tools.colour_bar import ColourBar
 from terrascope_nb.widgets.tools.compare import Compare
@@ -64,8 +64,11 @@ class Toolbox(widgets.VBox):  # type: ignore[misc]
         close = button(say("Close the tool"), self.close_tool)
         for one in (*buttons, close):
             one.layout.min_width = "4em"
-        self.children = (row(*buttons, close), self.message, self._place)
+        keys = heading("")  # has no text, and keeps the keys pressed here from the notebook
+        keys.layout.display = "none"
+        self.children = (keys, row(*buttons, close), self.message, self._place)
         self.add_class("terrascope-tools")
+        self.add_class("tsnb-keys")
 
     @property
     def map(self) -> Map:
