@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
@@ -19,7 +20,9 @@ from terrascope_nb.errors import CubeError, TerrascopeError
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.aoi import area as to_area
 from terrascope_nb.widgets.parts.background import Worker, heard
-from terrascope_nb.widgets.parts.field import LONG, WIDE, button, on_enter, row
+from terrascope_nb.widgets.parts.field import button, row
+from terrascope_nb.widgets.parts.typed_field import TypedField
+from terrascope_nb.widgets.pickers.area_inputs import read_text
 from terrascope_nb.widgets.tools.clicks import Clicks
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of, take_off
 from terrascope_nb.words import say
@@ -28,11 +31,14 @@ if TYPE_CHECKING:
     from terrascope_nb.widgets.live_map.map import Map
     from terrascope_nb.widgets.parts.background import Cancel
 
+_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
+_PLACE = re.compile(rf"{_NUMBER}\s*[,;\s]\s*{_NUMBER}")
+"""Longitude and latitude as they are typed."""
 _SHAPE = {"shapeOptions": {"color": "#d00000", "weight": 2, "fillOpacity": 0.05}}
 
 
 class SeriesPanel(Tool):
-    """Ask a layer for its values over time: of the pixel under a click, or mean and spread of a polygon.
+    """Ask a layer for its values over time: of the pixel under a click or a typed place, or mean and spread of a polygon.
 
     Parameters
     ----------
@@ -70,18 +76,19 @@ class SeriesPanel(Tool):
         self.area: Aoi | None = None
         self._worker: Worker[tuple[pd.DataFrame, list[str]]] = Worker("series")
         self._outline: ipyleaflet.GeoJSON | None = None
-        self.typed = widgets.Text(
-            description=say("Area"), placeholder=say("Place, bbox, WKT or POINT(4.35 50.85)"), style=WIDE, layout=LONG
+        self.typed = TypedField(
+            say("Area"),
+            {say("Show the series"): self._ask_typed},
+            placeholder=say("Place, bbox, WKT, or a point: 4.35, 50.85"),
         )
         self.picture, self.numbers = widgets.HTML(), widgets.HTML()
         self.clicks = Clicks(shown, lambda lon, lat: self.ask((lon, lat), wait=False))
-        ask = button(say("Show the series"), self._ask_typed, primary=True)
+        middle = button(say("Middle of the map"), self._ask_middle)
         super().__init__(
             shown,
             say("Series: {layer}", layer=self.layer.name),
-            [row(self.clicks.toggle), row(self.typed, ask), self.picture, self.numbers],
+            [row(self.clicks.toggle, middle), self.typed, self.picture, self.numbers],
         )
-        on_enter(self.typed, self._ask_typed)
         self.when_closed(self.clicks.close)
         self.when_closed(self._remove_outline)
         self.when_closed(self._worker.cancel)
@@ -195,8 +202,13 @@ class SeriesPanel(Tool):
         self.message.error(getattr(error, "message", "") or f"{type(error).__name__}: {error}")
 
     def _ask_typed(self) -> None:
-        if self.typed.value.strip():
-            self.ask(self.typed.value.strip(), wait=False)
+        place = _PLACE.fullmatch(self.typed.value.strip())
+        asked = _point(*map(float, place.groups())) if place else read_text(self.typed.value).area
+        self.ask(asked, wait=False)
+
+    def _ask_middle(self) -> None:
+        lat, lon = self.map.center
+        self.ask((lon, lat), wait=False)
 
     def _add_drawing(self) -> None:
         """Hear what is drawn: with the drawing control that the map has, of an area picker say, else with one of ours."""

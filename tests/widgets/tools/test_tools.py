@@ -452,6 +452,32 @@ def test_a_series_says_its_unit(shown, place):
     assert set(pd.read_csv(io.StringIO(tool.csv))["unit"]) == {1}
 
 
+@pytest.mark.parametrize("text", ["{lon}, {lat}", "{lon} {lat}", " {lon} ; {lat} ", "POINT ({lon} {lat})"])
+def test_a_typed_place_becomes_the_series_of_its_pixel(shown, cube, place, text):
+    lon, lat = place(40, 9)
+    tool = shown.tools.series(draw=False)
+    tool.typed.value = text.format(lon=f"{lon:.7f}", lat=f"{lat:.7f}")
+    tool.typed.press("Show the series")
+    assert tool.wait(20)
+    assert tool.table["mean"].to_numpy() == pytest.approx(cube["NDVI"].values[:, 9, 40], rel=1e-6)
+
+
+def test_the_series_of_the_middle_of_the_map_and_text_that_is_no_place(shown, cube, place):
+    lon, lat = place(20, 30)
+    shown.center = (lat, lon)
+    tool = shown.tools.series(draw=False)
+    middle = next(one for one in tool.children[1].children if one.description == "Middle of the map")
+    middle.click()
+    assert tool.wait(20)
+    assert tool.table["mean"].to_numpy() == pytest.approx(cube["NDVI"].values[:, 30, 20], rel=1e-6)
+    before = tool.table
+    for text, said in (("", "Nothing was typed"), ("nowhere at all", "no place"), ("200, 95", "cannot be degrees")):
+        tool.typed.value = text
+        tool.typed.press("Show the series")
+        assert said in tool.typed.problem
+    assert tool.table is before
+
+
 def test_a_series_hears_the_drawing_control_that_the_map_has(shown, cube, place):
     control = ipyleaflet.DrawControl()
     shown.add(control)
