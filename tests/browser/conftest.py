@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, expect, sync_playwright
 from support.notebooks import AXE, Notebook
 from support.servers import HERE, Site, find_chromium, serve_hub, serve_lab
 from support.watching import Watch
@@ -24,6 +24,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]  # fmt: skip
 VIEWPORT = {"width": 1400, "height": 900}
+expect.set_options(timeout=30_000)  # as long as a busy machine may need; what is there sooner is not waited for
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -25,6 +29,19 @@ _RUN = """async ([number, wait]) => {
   app.shell.currentWidget.content.activeCellIndex = number;
   const done = app.commands.execute('notebook:run-cell');
   if (wait) { await done; }
+}"""
+_ASK = """async (expression) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const asked = { code: '', silent: true, store_history: false, user_expressions: { told: expression } };
+  const { told } = (await kernel.requestExecute(asked).done).content.user_expressions;
+  if (told.status !== 'ok') { throw new Error(`${told.ename}: ${told.evalue}`); }
+  return told.data['text/plain'];
+}"""
+_HEAR_RESTART = """() => {
+  window.wasRestarted = false;
+  window.jupyterapp.shell.currentWidget.sessionContext.session.statusChanged.connect((_, status) => {
+    window.wasRestarted ||= status === 'restarting';
+  });
 }"""
 _CONFIG = r"(?<=id=\"jupyter-config-data\" type=\"application/json\">)([^<]*)(?=</script>)"
 """Where the page of a lab says which extensions it loads."""
@@ -81,6 +98,24 @@ class Notebook:
         """Return what a cell printed."""
         return self.output(number).inner_text().strip()
 
+    def ask(self, expression: str) -> Any:
+        """Return what the kernel holds, without a cell: notebook, page and focus stay as they are.
+
+        Parameters
+        ----------
+        expression : str
+            Python of which the value can be written as JSON.
+        """
+        told = self.page.evaluate(_ASK, f"__import__('json').dumps({expression})")
+        return json.loads(ast.literal_eval(told))
+
+    def holds(self, expression: str, wanted: Any, seconds: float = 60) -> None:
+        """See that the kernel holds a value, now or soon: what is done in the page reaches it a moment later."""
+        deadline = time.monotonic() + seconds
+        while (told := self.ask(expression)) != wanted:
+            assert time.monotonic() < deadline, f"{expression} should be {wanted!r} in the kernel, and is {told!r}"
+            self.page.wait_for_timeout(100)
+
     def set_cell(self, number: int, code: str) -> None:
         """Write the text of a cell."""
         self.page.evaluate(
@@ -96,6 +131,14 @@ class Notebook:
     def restart_kernel(self) -> None:
         """Restart the kernel, without the question."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+        self.wait_until_idle()
+
+    @contextmanager
+    def restarting(self) -> Iterator[None]:
+        """Wait, when the block is over, until the kernel that is restarted in it is back."""
+        self.page.evaluate(_HEAR_RESTART)
+        yield
+        self.page.wait_for_function("() => window.wasRestarted")
         self.wait_until_idle()
 
     def interrupt_kernel(self) -> None:
