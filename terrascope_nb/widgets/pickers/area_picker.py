@@ -7,40 +7,22 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
 import traitlets
 
 from terrascope_nb.errors import AreaError
 from terrascope_nb.extent.aoi import Aoi, AoiLike, area
 from terrascope_nb.products.model import Product
-from terrascope_nb.widgets.parts.field import (
-    LONG,
-    WIDE,
-    Message,
-    Picker,
-    attempt,
-    button,
-    heading,
-    hint,
-    row,
-    status,
-)
+from terrascope_nb.widgets.parts.field import Picker, attempt
 from terrascope_nb.widgets.parts.overheard import overheard
-from terrascope_nb.widgets.parts.typed_field import TypedField
 from terrascope_nb.widgets.pickers import area_drawing as drawing
 from terrascope_nb.widgets.pickers import area_inputs as inputs
-from terrascope_nb.widgets.pickers.area_facts import AreaFacts, area_text, facts_html, facts_lines, facts_of
-from terrascope_nb.widgets.pickers.area_places import PlaceSearch
-from terrascope_nb.widgets.pickers.area_saved import SavedAreas
+from terrascope_nb.widgets.pickers.area_facts import AreaFacts, facts_html, facts_lines, facts_of
+from terrascope_nb.widgets.pickers.area_fields import AreaActions, AreaFields
 from terrascope_nb.widgets.pickers.product_picker import product_named
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
     import ipyleaflet
-
-
-_MOST_LISTED = 500
-"""Areas that are listed one by one."""
 
 
 class AreaTrait(traitlets.TraitType[Any, Any]):
@@ -116,7 +98,11 @@ class AreaPicker(Picker):
         self._stepping = True  # what it begins with is no step to undo
         self._editing = ""
         super().__init__()
-        self._build(geocoder or inputs.ask_online)
+        fields = self._fields = AreaFields(self._actions(), geocoder or inputs.ask_online)
+        self.text, self.places, self.saved, self.features = fields.text, fields.places, fields.saved, fields.features
+        self.upload, self.file_message = fields.upload, fields.file_message
+        self.grid, self.grid_message, self.result = fields.grid, fields.grid_message, fields.result
+        self.undo_button, self.redo_button = fields.undo_button, fields.redo_button
         self.map = _map_for(map)
         self._has_own_map = self.map is not None and self.map is not map
         self._on_map = self._bind_map()
@@ -131,7 +117,7 @@ class AreaPicker(Picker):
             if self.area is not None and self._has_own_map:
                 self._on_map.zoom_to(self.area)
         self._stepping = False
-        self.children = self._children(inside=self._has_own_map)
+        self.children = fields.beside(self.map, inside=self._has_own_map)
         self._show()
 
     # what it holds
@@ -229,68 +215,22 @@ class AreaPicker(Picker):
 
     # the parts
 
-    def _build(self, geocoder: Callable[[str], Sequence[inputs.Hit]]) -> None:
-        self.text = TypedField(
-            say("Area"),
-            {
-                say("Use as the area"): self._use_text,
-                say("Add to the area"): lambda: self._use_text(add=True),
-            },
-            placeholder=say("Place, tile, bbox, WKT, GeoJSON, viewer link or file name"),
+    def _actions(self) -> AreaActions:
+        return AreaActions(
+            get=lambda: self.area,
+            take=self._take,
+            use_text=self._use_text,
+            add_text=lambda: self._use_text(add=True),
+            use_files=lambda files: self._heard(lambda: self._use_files(files), self.file_message),
+            use_view=lambda: self._heard(self._use_view, self.grid_message),
+            mark=self._show_map,
+            show_grid=self._show_grid,
+            undo=self.undo,
+            redo=self.redo,
+            remove_marked=self._remove_marked,
+            edit_marked=self._edit_marked,
+            clear=lambda: setattr(self, "area", None),
         )
-        self.places = PlaceSearch(self._take, geocoder)
-        self.saved = SavedAreas(lambda: self.area, self._take)
-        self.file_message: Message = Message()
-        self.upload = widgets.FileUpload(
-            accept=inputs.ACCEPTED,
-            multiple=True,
-            description=say("Upload a file"),
-            layout=widgets.Layout(width="auto"),
-        )
-        self.upload.observe(
-            lambda change: self._heard(lambda: self._use_files(change["new"]), self.file_message), "value"
-        )
-        self.features = widgets.SelectMultiple(description=say("Areas"), options=[], rows=3, layout=LONG, style=WIDE)
-        self.features.observe(lambda _: self._show_map(), "value")
-        self.grid = widgets.Checkbox(
-            value=False,
-            indent=False,
-            description=say("Show the Sentinel-2 tiles to click on"),
-            layout=widgets.Layout(width="auto"),
-        )
-        self.grid.observe(self._grid_changed, "value")
-        self.grid_message = Message()
-        self.undo_button = button(say("Undo"), self.undo)
-        self.redo_button = button(say("Redo"), self.redo)
-        self.remove_button = button(say("Remove the marked ones"), self._remove_marked)
-        self.edit_button = button(say("Edit the marked one as text"), self._edit_marked)
-        self.clear_button = button(say("Remove all"), lambda: setattr(self, "area", None))
-        self.result = widgets.HTML()
-
-    def _children(self, inside: bool) -> list[widgets.Widget]:
-        """Return the parts, the map beside the fields where there is room for both."""
-        fields = [
-            self.text,
-            self.places,
-            row(self.upload, hint(say("GeoJSON, GeoPackage, zipped shapefile, KML, GML, GPX or WKT, up to 9 MB"))),
-            self.file_message,
-            row(self.features),
-            row(self.undo_button, self.redo_button, self.remove_button, self.edit_button, self.clear_button),
-            self.result,
-            self.saved,
-        ]
-        if self.map is None:
-            return [heading(say("Choose an area")), *fields]
-        text = say("Draw with the tools at the left edge of the map, which also edit and delete, or type the area.")
-        view = button(say("Use the view of the map"), lambda: self._heard(self._use_view, self.grid_message))
-        beside = [hint(text), row(self.grid, view), self.grid_message, *([self.map] if inside else [])]
-        title = heading(say("Choose an area"))
-        if not inside:
-            return [title, widgets.VBox([*beside, *fields])]
-        columns = [
-            widgets.VBox(part, layout=widgets.Layout(flex="1 1 27em", min_width="0")) for part in (fields, beside)
-        ]
-        return [title, row(*columns, align="flex-start")]
 
     def _bind_map(self) -> Any:
         if self.map is None:
@@ -398,25 +338,16 @@ class AreaPicker(Picker):
     def _tile_hovered(self, tile: str) -> None:
         self.grid_message.news([say("Tile {tile}", tile=tile) if tile else say("Zoom in to see the tiles.")])
 
-    def _grid_changed(self, change: Mapping[str, Any]) -> None:
+    def _show_grid(self, on: bool) -> None:
         if self._on_map is not None:
             self.grid_message.clear()
-            self._on_map.show_grid(bool(change["new"]))
+            self._on_map.show_grid(on)
 
     # showing
 
     def _show(self) -> None:
-        features = tuple(self.area or ())
         with self._silently():
-            marked = set(self.features.value)
-            listed = features[:_MOST_LISTED]
-            self.features.options = [(_line(one, self.area), one.id) for one in listed]
-            self.features.value = tuple(one.id for one in listed if one.id in marked)
-            self.features.rows = min(max(len(features), 2), 8)
-            self.undo_button.disabled = not self._history.can_undo
-            self.redo_button.disabled = not self._history.can_redo
-            for one in (self.remove_button, self.edit_button, self.clear_button):
-                one.disabled = not features
+            self._fields.show_list(self.area, self._history)
         self._show_map()
         self._show_facts()
 
@@ -425,19 +356,7 @@ class AreaPicker(Picker):
             self._on_map.show(self.area, self.features.value)
 
     def _show_facts(self) -> None:
-        facts = self.facts
-        if self.area is None or facts is None:
-            self.result.value = status(html.escape(say("No area chosen yet.")))
-            return
-        count = len(self.area)
-        more = [say("{count} areas; the list has the first {shown}", count=count, shown=_MOST_LISTED)]
-        self.result.value = status(facts_html(facts, more if count > _MOST_LISTED else ()))
-
-
-def _line(one: Any, of: Aoi) -> str:
-    size = area_text(Aoi((one,), of.crs).area_km2)
-    name = str(one.properties.get("name") or "")
-    return f"{one.id}: {name}, {size}" if name and name != one.id else f"{one.id}: {size}"
+        self._fields.show_facts(self.area, self.facts)
 
 
 def _map_for(asked: Any) -> Any:
