@@ -6,7 +6,7 @@ export const MODULE_NAME = 'terrascope-nb';
 export const MODULE_VERSION = '1.0.0';
 
 /** Raised when messages change so that an older kernel could not answer; `widgets/live_map/handshake.py` has the same number. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** The part of an output of our widgets that only this extension reads. */
 export const SAVED_MAP_MIME = 'application/vnd.terrascope-nb.map+json';

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import threading
 from collections import OrderedDict
@@ -16,6 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.maps.ground import BELGIUM_FROM, Box, Shapes, ground_of, lines_of, project
 from terrascope_nb.maps.lettering import labels_within, write_labels
+from terrascope_nb.maps.tiles import encode_png
 from terrascope_nb.raster.tiling import TILE, TileAddress
 from terrascope_nb.words import language
 
@@ -112,9 +112,7 @@ class Basemap:
                 return self._kept[key]
         window = _Window(column * TILE, tile.y * TILE, TILE, TILE, float(TILE * 2**tile.z))
         image = _paint(window, dark=dark, labels=labels, ground=ground)
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", compress_level=3)
-        found = buffer.getvalue()
+        found = encode_png(np.asarray(image))
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = found

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.errors import CubeError, TerrascopeWarning, UnknownBandError, UnknownProductError
 from terrascope_nb.products.model import Band, Style
-from terrascope_nb.products.registry import get_product, list_products
+from terrascope_nb.products.registry import get_product, products_that_say
 
 NOTHING = "#d9d9d9"
 """Drawn where there is no valid value."""
@@ -107,7 +107,7 @@ def find_band(name: object, attrs: Mapping[Any, Any]) -> Band | None:
             return get_product(str(attrs["product"])).find_band(str(attrs["band"]))
         except (UnknownProductError, UnknownBandError):
             return None
-    for product in list_products():
+    for product in products_that_say(str(name)):
         for band in product.bands:
             if band.name == name and band.style.cmap and band.kind == "measurement":
                 return band

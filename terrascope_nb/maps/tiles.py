@@ -171,7 +171,7 @@ def render_png(pixels: TilePixels, look: Look) -> bytes:
         return encode_png(_rgb(pixels, look))
     inside = _inside(pixels, look)
     if not inside.any():
-        return _nothing(inside.shape[0])
+        return _nothing(inside.shape)
     index, palette = _indexed(pixels, look)
     if len(palette) > 256:  # more classes than a palette holds
         return encode_png(paint(pixels, look))
@@ -195,8 +195,8 @@ def render_png(pixels: TilePixels, look: Look) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _nothing(size: int) -> bytes:
-    return encode_png(np.zeros((size, size), dtype="uint8"), np.zeros((1, 4), dtype="uint8"))
+def _nothing(shape: tuple[int, ...]) -> bytes:
+    return encode_png(np.zeros(shape, dtype="uint8"), np.zeros((1, 4), dtype="uint8"))
 
 
 # -- a source on a map -----------------------------------------------------------------------------------------------
@@ -285,18 +285,27 @@ class TilePainter:
             Pixels of the longer side, at least; less where the source has no more, more up to a factor of two.
         """
         chosen = look or self._look
-        return self._assembled(bounds, size, lambda tile: paint(self.pixels(tile, time, cancel), chosen))
+        (colours,), exact = self._assembled(
+            bounds, size, lambda tile: (paint(self.pixels(tile, time, cancel), chosen),)
+        )
+        return colours, exact
 
     def overlay(
         self, bounds: Bounds, size: int = 1024, time: int | None = None, cancel: Cancel | None = None
     ) -> tuple[bytes, Bounds]:
         """Return a PNG of an area for an image overlay, and the bounds in degrees of exactly that picture; see `rgba`."""
-        rgba, exact = self.rgba(bounds, size, time, cancel)
-        return encode_png(rgba), exact
+
+        def parts(tile: TileAddress) -> tuple[NDArray[Any], ...]:
+            pixels = self.pixels(tile, time, cancel)
+            return *pixels.layers, pixels.inside
+
+        (*layers, inside), exact = self._assembled(bounds, size, parts)
+        return render_png(TilePixels(tuple(layers), inside), self._look), exact
 
     def _assembled(
-        self, bounds: Bounds, size: int, tile_of: Callable[[TileAddress], NDArray[np.uint8]]
-    ) -> tuple[NDArray[np.uint8], Bounds]:
+        self, bounds: Bounds, size: int, parts_of: Callable[[TileAddress], tuple[NDArray[Any], ...]]
+    ) -> tuple[list[NDArray[Any]], Bounds]:
+        """Put the arrays of tiles together, as many as each tile has; and the bounds of what came out."""
         west, south, east, north = bounds
         if east < west:
             east += 360.0
@@ -309,13 +318,15 @@ class TilePainter:
         row0, row1 = math.floor((HALF - top) / pixel + 1e-6), math.ceil((HALF - bottom) / pixel - 1e-6)
         row0, row1 = max(row0, 0), min(max(row1, row0 + 1), TILE * 2**zoom)
         col1 = max(col1, col0 + 1)
-        out = np.zeros((row1 - row0, col1 - col0, 4), dtype="uint8")
+        out: list[NDArray[Any]] = []
         for y in range(row0 // TILE, -(-row1 // TILE)):
             for x in range(col0 // TILE, -(-col1 // TILE)):
-                picture = tile_of(TileAddress(zoom, x % 2**zoom, y))
+                tile_parts = parts_of(TileAddress(zoom, x % 2**zoom, y))
+                out = out or [np.zeros((row1 - row0, col1 - col0, *one.shape[2:]), one.dtype) for one in tile_parts]
                 top_row, left_col = y * TILE, x * TILE
-                part = picture[max(row0 - top_row, 0) : row1 - top_row, max(col0 - left_col, 0) : col1 - left_col]
                 row, col = max(top_row - row0, 0), max(left_col - col0, 0)
-                out[row : row + part.shape[0], col : col + part.shape[1]] = part
+                for whole, one in zip(out, tile_parts, strict=True):
+                    part = one[max(row0 - top_row, 0) : row1 - top_row, max(col0 - left_col, 0) : col1 - left_col]
+                    whole[row : row + part.shape[0], col : col + part.shape[1]] = part
         exact = (col0 * pixel - HALF, HALF - row1 * pixel, col1 * pixel - HALF, HALF - row0 * pixel)
         return out, lonlat_bounds(exact)

@@ -249,13 +249,22 @@ def test_a_failing_source_is_told_in_the_status():
     source = Halves()
     layer = RasterLayer(source, vmin=0, vmax=1)
     source.broken = True
-    tile = tiles_over((4.4, 50.5, 4.45, 50.55), 11)[0]
-    layer._on_message(layer, {"msg": "tile", "id": "a", "z": tile.z, "x": tile.x, "y": tile.y}, [])
-    end = time.monotonic() + 5
-    while not layer.error and time.monotonic() < end:
-        time.sleep(0.01)
+    ask_for_a_tile(layer)
+    assert wait_until(lambda: layer.error)
     assert layer.status == "error: FileNotFoundError: /archive/halves.tif is gone"
     assert "gone" in layer.describe()
+
+
+def ask_for_a_tile(layer):
+    tile = tiles_over((4.4, 50.5, 4.45, 50.55), 11)[0]
+    layer._on_message(layer, {"msg": "tiles", "tiles": [{"id": "a", "z": tile.z, "x": tile.x, "y": tile.y}]}, [])
+
+
+def wait_until(told, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not told() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(told())
 
 
 # -- where nobody answers, and where somebody does ----------------------------------------------------------------------
@@ -285,11 +294,15 @@ def test_after_hello_the_front_end_gets_the_layers_themselves_and_their_saved_pi
     shown._repr_mimebundle_()
     say_hello()
     assert sent_layers(shown) == [one.model_id for one in shown.layers]
-    assert layer.still_url == layer.stand_in.url
+    assert layer.still_url == ""  # the tiles of the view go first
+    ask_for_a_tile(layer)
+    assert wait_until(lambda: layer.still_url == layer.stand_in.url)
     later = Map()
     later.add(Halves(), vmin=0, vmax=1)
     later._repr_mimebundle_()
     assert sent_layers(later) == [one.model_id for one in later.layers]
+    ask_for_a_tile(later.rasters[0])
+    assert wait_until(lambda: later.rasters[0].still_url)
     assert picture_of(later.rasters[0].still_url).width > 100
 
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from terrascope_nb.raster.tiling import TileAddress
-from terrascope_nb.widgets.live_map.tile_channel import TileChannel, painters
+from terrascope_nb.widgets.live_map.tile_channel import TileChannel, ground_painters, painters
 
 
 class Wire:
@@ -29,8 +29,8 @@ class Wire:
         return self.sent
 
 
-def ask(name, z=3, x=4, y=2):
-    return {"msg": "tile", "id": name, "z": z, "x": x, "y": y}
+def ask(name, z=3, x=4, y=2, **other):
+    return {"msg": "tiles", "tiles": [{"id": name, "z": z, "x": x, "y": y, **other}]}
 
 
 def test_a_tile_is_answered_with_its_picture():
@@ -54,6 +54,29 @@ def test_a_copy_of_the_world_is_the_world():
     assert {tile.x for tile in asked} == {1, 3}
 
 
+def test_the_tiles_of_a_view_are_under_way_until_the_last_is_there():
+    wire, counts = Wire(), []
+    channel = TileChannel(wire.send, lambda *_: b"quick", lambda count, _: counts.append(count))
+    channel.handle({"msg": "tiles", "tiles": [ask(f"t{n}", 4, n, 3)["tiles"][0] for n in range(15)]})
+    wire.wait_for(15)
+    end = time.monotonic() + 5
+    while len(counts) < 16 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert counts[0] == 15
+    assert counts[-1] == 0
+
+
+def test_data_do_not_wait_for_the_ground():
+    wire, release = Wire(), threading.Event()
+    ground = TileChannel(wire.send, lambda *_: release.wait(5) and b"ground", pool=ground_painters)
+    for number in range(20):
+        ground.handle(ask(f"g{number}", 6, number, 0))
+    TileChannel(wire.send, lambda *_: b"data").handle(ask("a"))
+    assert wire.wait_for(1)[0][0]["id"] == "a"
+    release.set()
+    wire.wait_for(21)
+
+
 def test_where_nothing_is_the_answer_has_no_picture():
     wire = Wire()
     TileChannel(wire.send, lambda *_: None).handle(ask("a"))
@@ -69,7 +92,7 @@ def test_a_tile_outside_the_world_is_empty_and_paints_nothing(wrong):
     def paint(*_):
         raise AssertionError("painted")
 
-    TileChannel(wire.send, paint).handle({**ask("a"), **wrong})
+    TileChannel(wire.send, paint).handle(ask("a", **wrong))
     assert wire.wait_for(1)[0][0]["state"] == "empty"
 
 

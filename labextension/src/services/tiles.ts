@@ -40,7 +40,10 @@ export class TileClient {
     const seconds = this._model.get('timeout') as number;
     const timer = window.setTimeout(() => this._onTimeout(id, seconds), seconds * 1000);
     this._pending.set(id, { done, timer });
-    this._model.send({ msg: 'tile', id, z: tile.z, x: tile.x, y: tile.y }, {});
+    this._asked.push({ id, z: tile.z, x: tile.x, y: tile.y });
+    if (this._asked.length === 1) {
+      queueMicrotask(() => this._sendAsked());
+    }
     this._watch();
     this._changed();
     return id;
@@ -120,6 +123,15 @@ export class TileClient {
     this._changed();
   }
 
+  /** A view asks for all its tiles at once: one message, which costs the kernel as much as one tile would. */
+  private _sendAsked(): void {
+    const tiles = this._asked.filter(tile => this._pending.has(tile.id));
+    this._asked = [];
+    if (tiles.length && this.live) {
+      this._model.send({ msg: 'tiles', tiles }, {});
+    }
+  }
+
   private _sendCancelled(): void {
     if (this._cancelled.length && this.live) {
       this._model.send({ msg: 'cancel', ids: this._cancelled }, {});
@@ -163,6 +175,7 @@ export class TileClient {
   private _prefix = Math.random().toString(36).slice(2, 10);
   private _count = 0;
   private _pending = new Map<string, IPending>();
+  private _asked: { id: string; z: number; x: number; y: number }[] = [];
   private _cancelled: string[] = [];
   private _listeners = new Set<{ onChange: () => void; onRevive: () => void }>();
   private _watching = 0;

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from terrascope_nb.maps.basemap import ATTRIBUTION, Basemap, fit_bounds
+from terrascope_nb.maps.tiles import encode_png
 from terrascope_nb.raster.tiling import Bounds, TileAddress
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
+from terrascope_nb.widgets.live_map.tile_channel import ground_painters
 from terrascope_nb.widgets.live_map.view_bounds import span
 from terrascope_nb.words import say
 
@@ -26,6 +29,8 @@ class BasemapLayer(KernelTiles):
     follows : bool
         A map may set `dark` as the theme of the lab changes.
     """
+
+    pool = staticmethod(ground_painters)
 
     def __init__(
         self, *, dark: bool = False, labels: bool = True, ground: bool = True, follows: bool = False, **traits: Any
@@ -63,9 +68,8 @@ class BasemapLayer(KernelTiles):
         width, height = span(bounds)
         scale = size / max(width, height)
         shape = max(round(width * scale), 1), max(round(height * scale), 1)
-        buffer = io.BytesIO()
-        self.basemap.picture(bounds, shape, **self._choices).save(buffer, "PNG", compress_level=1)
-        return buffer.getvalue(), fit_bounds(bounds, shape)
+        picture = self.basemap.picture(bounds, shape, **self._choices)
+        return encode_png(np.asarray(picture)), fit_bounds(bounds, shape)
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,6 @@ from terrascope_nb.products.names import Name, parse_path
 from terrascope_nb.products.registry import get_product, list_products
 from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.cog_tiles import CogTiles, Owner
-from terrascope_nb.raster.gdal import opened
 from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.tiling import TileSource
 from terrascope_nb.raster.web_tiles import WebTiles
@@ -173,6 +172,8 @@ def _known_file(
 
 def _colour_table(href: str) -> dict[str, Any]:
     """Return the classes that a file's own colour table gives: those with a colour that shows."""
+    from terrascope_nb.raster.gdal import opened  # only for files with a colour table
+
     with opened(href, None) as dataset:
         table = dataset.colormap(1)
         nodata = dataset.nodata

@@ -15,7 +15,7 @@ __all__ = ["MODULE", "PROTOCOL", "FrontEnd", "front_end"]
 
 MODULE = "terrascope-nb"
 """The name under which the extension hands out its classes."""
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when messages change so that an older extension could not follow; ``tokens.ts`` has the same number."""
 
 

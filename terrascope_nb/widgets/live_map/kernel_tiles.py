@@ -15,7 +15,7 @@ from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds, TileAddress
 from terrascope_nb.widgets.live_map.closing import is_over
 from terrascope_nb.widgets.live_map.handshake import MODULE
 from terrascope_nb.widgets.live_map.layer_names import NamedOverlay, layer_name
-from terrascope_nb.widgets.live_map.tile_channel import TileChannel
+from terrascope_nb.widgets.live_map.tile_channel import TileChannel, painters
 from terrascope_nb.widgets.parts.abstract import AbstractWidget
 from terrascope_nb.words import say
 
@@ -53,11 +53,15 @@ class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: igno
     def __init__(self, **traits: Any) -> None:
         traits.setdefault("words", _words())
         traits.setdefault("max_zoom", MOST_ZOOM)
-        self._channel = TileChannel(self._answer, self.paint, self._on_progress)
+        self._channel = TileChannel(self._answer, self.paint, self._on_progress, self.pool)
         self._stand_in: ipyleaflet.ImageOverlay | None = None
+        self._late_still: tuple[Any, str] | None = None
         self._state_lock = threading.Lock()
         super().__init__(**traits)
         self.on_msg(self._on_message)
+
+    pool = staticmethod(painters)
+    """Gives the threads that paint."""
 
     @abstractmethod
     def paint(self, tile: TileAddress, cancel: threading.Event) -> bytes | None:
@@ -85,8 +89,8 @@ class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: igno
             url = "data:image/png;base64," + base64.b64encode(still[0]).decode("ascii")
             corners = [[south, west], [north, east]]
         if live:
-            with self.hold_sync():
-                self.still_bounds, self.still_url = corners, url
+            with self._state_lock:
+                self._late_still = corners, url
         else:
             stand_in = self.stand_in
             with stand_in.hold_sync():
@@ -95,8 +99,16 @@ class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: igno
     def take_still(self) -> None:
         """Keep for a saved notebook the picture that stood in so far."""
         if self._stand_in is not None and self._stand_in.url != _EMPTY:
+            with self._state_lock:
+                self._late_still = self._stand_in.bounds, self._stand_in.url
+
+    def _send_still(self) -> None:
+        """Give the front-end the picture that it is to save; it is large, and the tiles of the view go first."""
+        with self._state_lock:
+            late, self._late_still = self._late_still, None
+        if late is not None:
             with self.hold_sync():
-                self.still_bounds, self.still_url = self._stand_in.bounds, self._stand_in.url
+                self.still_bounds, self.still_url = late
 
     def repaint(self) -> None:
         """Have every tile on the map painted again; the old ones stay until the new ones are there."""
@@ -144,6 +156,8 @@ class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: igno
         with self._state_lock:
             self.error = reason
             self.status = f"error: {reason}" if reason else "loading" if under_way else "ready"
+        if not under_way:
+            self._send_still()
 
 
 _EMPTY = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"

@@ -25,6 +25,7 @@ from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON, NamedTiles
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
+from terrascope_nb.widgets.live_map.sources import tile_source
 from terrascope_nb.widgets.live_map.tile_channel import painters, reason_of
 from terrascope_nb.words import say
 
@@ -192,7 +193,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             outline = NamedGeoJSON(data=what.to_geojson(), name=name or what.name or say("Area"), style=_OUTLINE)
             super().add(outline, index)
             return outline
-        source = what if _is_source(what) else _source_of(what, bands, name)
+        source = what if _is_source(what) else tile_source(what, bands=bands, name=name)
         layer = RasterLayer(
             source, cmap=cmap, vmin=vmin, vmax=vmax, percentiles=percentiles, time=time, opacity=opacity,
             visible=visible, name=name or source.name,
@@ -462,12 +463,6 @@ def _check_view(center: Any, zoom: Any) -> None:
         return
     if not isinstance(zoom, (int, float)) or not 0 <= zoom <= MOST_ZOOM:
         raise CubeError(f"zoom={zoom!r} is asked for; give a number from 0 (the world) to {MOST_ZOOM} (a house).")
-
-
-def _source_of(what: Any, bands: Any, name: str | None) -> Any:
-    from terrascope_nb.widgets.live_map.sources import tile_source  # loads dask, which a map without data does not need
-
-    return tile_source(what, bands=bands, name=name)
 
 
 def _is_source(what: Any) -> bool:

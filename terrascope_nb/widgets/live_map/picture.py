@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import ipyleaflet
+import numpy as np
 from PIL import Image, ImageDraw
 
 from terrascope_nb.maps.lettering import open_font
+from terrascope_nb.maps.tiles import encode_png
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.view_bounds import touches
@@ -83,9 +85,9 @@ def compose(
             picture = picture.resize((width, height), Image.Resampling.NEAREST)
         if layer.opacity < 1:
             picture.putalpha(picture.getchannel("A").point(lambda alpha, share=layer.opacity: round(alpha * share)))
-        sheet = Image.new("RGBA", size, (0, 0, 0, 0))
-        sheet.paste(picture, (round(left), round(top)))
-        image = Image.alpha_composite(image, sheet)
+        x, y = round(left), round(top)
+        if x + width > 0 and y + height > 0:
+            image.alpha_composite(picture, (max(x, 0), max(y, 0)), (max(-x, 0), max(-y, 0)))
         attribution = html.unescape(layer.attribution or "")
         if attribution and attribution not in attributions:
             attributions.append(attribution)
@@ -93,9 +95,7 @@ def compose(
     for layer in others:
         _outline(draw, layer, view, size)
     _sign(image, " | ".join(attributions))
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()
+    return encode_png(np.asarray(image.convert("RGB")))
 
 
 def describe_map(shown: Map) -> str:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from terrascope_nb.raster.tiling import TileSource
+from terrascope_nb.widgets.live_map.file_sources import path_source
 
 
 def tile_source(what: Any, *, bands: Any = None, name: str | None = None) -> TileSource:
@@ -37,9 +38,8 @@ def tile_source(what: Any, *, bands: Any = None, name: str | None = None) -> Til
         are opened below the archive roots only; a path that you give is yours.
     """
     if isinstance(what, (str, os.PathLike)):
-        from terrascope_nb.widgets.live_map.file_sources import path_source  # a file needs neither dask nor a catalogue
-
         return path_source(os.fspath(what), bands, name)
-    from terrascope_nb.widgets.live_map.data_sources import data_source  # and who draws a cube has loaded them
+    # Loads dask and the catalogue: a file needs neither, and who draws a cube has loaded them.
+    from terrascope_nb.widgets.live_map.data_sources import data_source
 
     return data_source(what, bands, name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +23,12 @@ Paint = Callable[[TileAddress, threading.Event], "bytes | None"]
 def painters() -> ThreadPoolExecutor:
     """Return the threads that paint, shared by all maps of this process: two to four."""
     return ThreadPoolExecutor(max_workers=min(max(cores(), 2), 4), thread_name_prefix="terrascope-tiles")
+
+
+@lru_cache(maxsize=1)
+def ground_painters() -> ThreadPoolExecutor:
+    """Return the thread that paints basemaps: data never wait for the ground they lie on."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="terrascope-ground")
 
 
 @dataclass(slots=True, eq=False)
@@ -46,10 +52,18 @@ class TileChannel:
         Paints a tile.
     changed : callable
         Told the number of tiles under way and the reason of the last failure (empty after a success), on any thread.
+    pool : callable
+        Gives the threads that paint.
     """
 
-    def __init__(self, send: Send, paint: Paint, changed: Callable[[int, str], None] = lambda *_: None) -> None:
-        self._send, self._paint, self._changed = send, paint, changed
+    def __init__(
+        self,
+        send: Send,
+        paint: Paint,
+        changed: Callable[[int, str], None] = lambda *_: None,
+        pool: Callable[[], ThreadPoolExecutor] = painters,
+    ) -> None:
+        self._send, self._paint, self._changed, self._pool = send, paint, changed, pool
         self._jobs: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._reason = ""
@@ -57,8 +71,8 @@ class TileChannel:
     def handle(self, content: Mapping[str, Any]) -> bool:
         """Take a message of the front-end; False when it is not about tiles."""
         kind = content.get("msg")
-        if kind == "tile":
-            self._ask(content)
+        if kind == "tiles":
+            self._ask(content.get("tiles", ()))
         elif kind == "cancel":
             self.cancel(str(name) for name in content.get("ids", ()))
         elif kind == "ping":
@@ -83,20 +97,22 @@ class TileChannel:
                     job.future.cancel()
         self._tell()
 
-    def _ask(self, content: Mapping[str, Any]) -> None:
-        name = str(content.get("id", ""))
-        tile = _address(content)
-        if tile is None:
-            self._send({"msg": "tile", "id": name, "state": "empty"}, ())
-            return
-        job = Job()
-        with self._lock:
-            self._jobs[name] = job
+    def _ask(self, tiles: Iterable[Mapping[str, Any]]) -> None:
+        wanted: list[tuple[str, TileAddress, Job]] = []
+        for one in tiles:
+            name, tile = str(one.get("id", "")), _address(one)
+            if tile is None:
+                self._send({"msg": "tile", "id": name, "state": "empty"}, ())
+            else:
+                wanted.append((name, tile, Job()))
+        with self._lock:  # all of them before the first is painted: a view is under way until its last tile is there
+            self._jobs.update({name: job for name, _, job in wanted})
         self._tell()
-        try:
-            job.future = painters().submit(self._work, name, tile, job)
-        except RuntimeError:  # the interpreter is shutting down
-            self._finish(name)
+        for name, tile, job in wanted:
+            try:
+                job.future = self._pool().submit(self._work, name, tile, job)
+            except RuntimeError:  # the interpreter is shutting down
+                self._finish(name)
 
     def _work(self, name: str, tile: TileAddress, job: Job) -> None:
         if job.cancelled.is_set():
