@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import odc.geo.xr  # noqa: F401  (registers the accessor that finds the grid)
 import shapely
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import rasterize
 from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import GridError
@@ -103,6 +101,8 @@ def grid_of(data: xr.DataArray | xr.Dataset) -> Grid:
                 "reproject the cube to a regular grid first.",
                 dim=dim,
             )
+    import odc.geo.xr  # noqa: F401 - registers the accessor that finds the grid, and brings GDAL
+
     geobox = data.odc.geobox
     if geobox is None or geobox.crs is None:
         raise GridError(
@@ -182,6 +182,8 @@ def _strips(window: _Window) -> Iterator[_Window]:
 
 
 def _rasterise(geometry: BaseGeometry, transform: Affine, window: _Window, *, all_touched: bool) -> _Runs:
+    from rasterio.features import rasterize  # GDAL: not for those who only take composites
+
     runs = []
     for strip in _strips(window):
         if _size(strip) == 0:

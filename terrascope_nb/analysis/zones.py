@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import rasterio
 import xarray as xr
 from dask.base import compute
 from dask.delayed import delayed
@@ -182,6 +181,8 @@ def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
 
 def _pixels(aoi: Aoi, grid: Grid) -> dict[str, Pixels]:
     """Feature id -> its pixels, with warnings for what a user may not expect."""
+    import rasterio  # GDAL: not for those who only take composites
+
     with rasterio.Env():  # one for all: each feature would set up its own, which takes longer than to rasterise it
         found = {feature.id: feature_pixels(feature.geometry, grid) for feature in aoi.in_crs(grid.crs)}
     if len(found) != len(aoi):

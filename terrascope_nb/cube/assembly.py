@@ -8,17 +8,15 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-import rasterio
-import rioxarray  # noqa: F401 - registers the accessor `.rio`, which users of a cube expect
 import xarray as xr
 from dask.base import tokenize
 from dask.delayed import delayed
-from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
 from terrascope_nb import __version__
 from terrascope_nb.catalogue.access import open_href
+from terrascope_nb.cube.accessors import register_accessors
 from terrascope_nb.cube.blocks import is_masked, read_block, read_keeps
+from terrascope_nb.cube.coordinates import grid_coordinates
 from terrascope_nb.cube.placing import place
 from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText, Source
 from terrascope_nb.errors import AccessError, GridError
@@ -26,6 +24,8 @@ from terrascope_nb.extent.years import write_years
 from terrascope_nb.products.model import Product
 from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.window import own_reader
+
+register_accessors()  # users of a cube expect `.rio` and `.odc`
 
 _CHUNK = 2048
 """Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024; smaller areas are one chunk."""
@@ -171,8 +171,7 @@ def _native_offset(plan: Plan) -> tuple[int, int]:
 
 
 def _coordinates(plan: Plan) -> dict[str, Any]:
-    geobox = GeoBox(plan.grid.shape, rasterio.Affine(*plan.grid.transform), plan.grid.crs)
-    coords: dict[str, Any] = {str(name): value for name, value in xr_coords(geobox, always_yx=True).items()}
+    coords: dict[str, Any] = {**grid_coordinates(plan.grid)}
     kind = "degrees" if str(coords["x"].attrs.get("units", "")).startswith("degree") else "metres"
     for name, attributes in _AXES[kind].items():
         coords[name].attrs.update(attributes)

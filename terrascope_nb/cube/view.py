@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from affine import Affine
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
-from odc.geo.xr import xr_coords
 
+from terrascope_nb.cube.coordinates import grid_coordinates
 from terrascope_nb.errors import CubeError, MemoryBudgetError
 from terrascope_nb.host.limits import available_memory
 from terrascope_nb.raster.positions import position_of
@@ -67,7 +65,7 @@ def cut_view(source: TileSource, bounds: Bounds, *, time: int | None = None) -> 
     raw = tuple(_gathered(source, layer, time, (top, left, bottom, right)) for layer in range(source.n_raw))
     pixels = source.finish(raw, np.ones((rows, cols), dtype=bool))
     grid = source.grid.crop(top, left, rows, cols)
-    coords: dict[Any, Any] = dict(xr_coords(GeoBox((rows, cols), Affine(*grid.transform), grid.crs), always_yx=True))
+    coords: dict[Any, Any] = {**grid_coordinates(grid)}
     if time is not None:
         coords["time"] = source.times[time].astype("datetime64[ns]")
     plain = {key: value for key, value in source.attrs.items() if key != "grid_mapping"}
