@@ -58,10 +58,16 @@ def test_the_calendar_has_no_violation_and_a_table_that_says_the_same(lab):
     told = json.loads(lab.text(1))
     shown = page.locator(".tsnb-dates-twin tbody tr")
     assert shown.count() == len(told)
+    assert page.locator(".tsnb-dates-twin th").all_inner_texts()[1:3] == ["Clear %", "Clear share of"]
+    of = {
+        "flags": "the covered part of the area (quality flags)",
+        "catalogue": "the whole scene (catalogue's cloud cover)",
+    }
     for number in (0, len(told) - 1):
         cells = shown.nth(number).locator("th, td").all_inner_texts()
         assert cells[0] == told[number]["date"]
         assert float(cells[1]) == told[number]["clear"]
+        assert cells[2] == of[told[number]["clear_from"]]
     for theme in (LIGHT, DARK):
         lab.theme(theme)
         assert lab.violations(".tsnb-dates") == []

@@ -1,4 +1,4 @@
-"""A calendar of the dates there are: how clear and covered my area is on each, its quicklook, kept or dropped."""
+"""A calendar of the dates there are: how clear each is and what of the area it covers, its quicklook, kept or dropped."""
 
 from __future__ import annotations
 
