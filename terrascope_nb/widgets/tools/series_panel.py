@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +21,7 @@ from terrascope_nb.widgets.parts.field import button, row
 from terrascope_nb.widgets.parts.typed_field import TypedField
 from terrascope_nb.widgets.pickers.area_inputs import read_text
 from terrascope_nb.widgets.tools.clicks import Clicks
+from terrascope_nb.widgets.tools.series_answer import numbers_html, picture_html, words_of
 from terrascope_nb.widgets.tools.tool import LayerLike, Tool, layer_of, name_of, take_off
 from terrascope_nb.words import say
 
@@ -146,7 +144,7 @@ class SeriesPanel(Tool):
         """Return the series as text."""
         if self.table is None:
             return say("{title}: nothing asked yet", title=self.title)
-        return f"{self.title}\n{self._units()}\n{self.table.to_string(index=False, max_rows=30)}"
+        return f"{self.title}\n{self._units()}\n{words_of(self.table).to_string(index=False, max_rows=30)}"
 
     @property
     def csv(self) -> str:
@@ -181,11 +179,11 @@ class SeriesPanel(Tool):
             self.message.news([say("There is no valid value here on any date."), *warned])
         else:
             assert self.area is not None
-            self.picture.value = _picture_html(self.table, f"{self.layer.name}, {_place_text(self.area)}")
+            self.picture.value = picture_html(self.table, f"{self.layer.name}, {_place_text(self.area)}")
             self.message.news(
                 [say("{valid} of {count} dates have a value.", valid=valid, count=len(self.table)), *warned]
             )
-        self.numbers.value = _numbers_html(self.table, self.csv, self.layer.name, self._units())
+        self.numbers.value = numbers_html(self.table, self.csv, self.layer.name, self._units())
         self._code_changed()
 
     def _units(self) -> str:
@@ -275,48 +273,3 @@ def _place_text(asked: Aoi) -> str:
         lon, lat, _, _ = asked.bbox
         return say("{lon}° east, {lat}° north", lon=f"{lon:.5f}", lat=f"{lat:.5f}")
     return asked.name or say("{size} km²", size=f"{asked.area_km2:,.2f}")
-
-
-def _picture_html(table: pd.DataFrame, title: str) -> str:
-    from terrascope_nb.maps.picture import kept_pictures  # matplotlib loads when the first series is drawn
-    from terrascope_nb.maps.series_figure import plot_series
-
-    buffer = io.BytesIO()
-    with kept_pictures():
-        plot_series(table, title=title).savefig(buffer, format="png", dpi=110)
-    picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-    told = html.escape(f"{title}. {_summary(table)}", quote=True)
-    return f"<img alt='{told}' style='max-width:100%;background:#ffffff' src='data:image/png;base64,{picture}'>"
-
-
-def _summary(table: pd.DataFrame) -> str:
-    seen = table[table["count"] > 0]
-    return say("{count} dates with a value, mean from {low} to {high}", count=len(seen),
-               low=f"{seen['mean'].min():.4g}", high=f"{seen['mean'].max():.4g}")  # fmt: skip
-
-
-def _numbers_html(table: pd.DataFrame, csv: str, name: str, units: str) -> str:
-    data = base64.b64encode(csv.encode("utf-8")).decode("ascii")
-    columns = ["time", "variable", "mean", "std", "count", "valid_percent"]
-    head = "".join(f"<th scope='col' style='padding:0 8px;text-align:left'>{one}</th>" for one in columns)
-    rows = "".join(
-        "<tr>" + "".join(f"<td style='padding:0 8px'>{_cell(value)}</td>" for value in row) + "</tr>"
-        for row in table[columns].itertuples(index=False)
-    )
-    label = html.escape(say("Table of the series"), quote=True)
-    file = html.escape(f"{name}_series.csv", quote=True)
-    return (
-        "<div style='color:var(--jp-ui-font-color1, #212121);line-height:1.4'>"
-        f"<a download='{file}' href='data:text/csv;base64,{data}' style='color:var(--jp-content-link-color, #1565c0);"
-        f"text-decoration:underline'>{html.escape(say('Save as CSV'))}</a> <span>{html.escape(units)}</span>"
-        f"<div tabindex='0' role='region' aria-label='{label}' style='max-height:160px;overflow:auto'>"
-        f"<table style='border-collapse:collapse'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></div>"
-    )
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d %H:%M")
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.4g}"  # noqa: PLR0124 - NaN
-    return html.escape(str(value))

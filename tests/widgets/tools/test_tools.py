@@ -17,6 +17,7 @@ import pytest
 
 import terrascope_nb as ts
 from terrascope_nb.errors import CubeError, TerrascopeError
+from terrascope_nb.settings import options
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.map import Map
 from terrascope_nb.widgets.tools.clicks import Clicks
@@ -133,6 +134,22 @@ def test_a_polygon_becomes_mean_and_spread_and_a_csv_with_valid_percent(shown, c
     assert base64.b64decode(link[1]).decode() == tool.csv
     again = ts.time_series(cube.NDVI, tool.area)
     pd.testing.assert_frame_equal(tool.table, again)
+
+
+def test_the_columns_of_a_series_are_words_on_the_page_and_names_in_the_file(shown, place):
+    def heads(tool):
+        return re.findall(r"<th scope='col'[^>]*>([^<]+)</th>", tool.numbers.value)
+
+    english = ["Date (UTC)", "Band", "Mean", "Standard deviation", "Valid pixels", "Valid %"]
+    tool = shown.tools.series(area=place(10, 20))
+    assert heads(tool) == english
+    assert all(word in tool.describe() for word in english)
+    with options(language="fr"):
+        tool.ask(place(10, 20))
+        assert heads(tool) == ["Date (UTC)", "Bande", "Moyenne", "Écart type", "Pixels valides", "Valide %"]
+    assert {"time", "variable", "mean", "std", "count", "valid_percent", "unit"} <= set(
+        pd.read_csv(io.StringIO(tool.csv)).columns
+    )
 
 
 def test_a_series_says_when_it_cannot_be(shown, tmp_path):
