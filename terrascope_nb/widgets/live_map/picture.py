@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from terrascope_nb.maps.lettering import open_font
+from terrascope_nb.maps.small_key import KeyEntry, draw_key
 from terrascope_nb.maps.tiles import encode_png
 from terrascope_nb.raster.tiling import HALF, TILE, Bounds, lonlat_bounds, mercator_of
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
@@ -71,31 +72,66 @@ def compose(
     stills : pairs of a layer and its picture
         From the lowest to the highest.
     others : ipyleaflet layers and controls
-        Those with GeoJSON ``data`` are drawn as outlines.
+        Those with GeoJSON ``data`` are drawn as outlines; a bar between two layers parts them as it does on the map.
     """
     image = Image.new("RGBA", size, (238, 238, 238, 255))
-    attributions: list[str] = []
+    others, attributions, keys = list(others), [], []
+    bar = next((one for one in others if all(hasattr(one, name) for name in ("left", "right", "share"))), None)
     for layer, still in stills:
         if still is None or not layer.visible:
             continue
         left, top, right, bottom = _pixels(still[1], view, size)
         width, height = max(round(right - left), 1), max(round(bottom - top), 1)
-        picture = Image.open(io.BytesIO(still[0])).convert("RGBA")
+        painted = Image.open(io.BytesIO(still[0]))
+        look = getattr(layer, "look", None)
+        if look is not None:
+            keys.append(KeyEntry(_title_of(layer), look, _colours_in(painted) if look.kind == "classes" else ()))
+        picture = painted.convert("RGBA")
         if picture.size != (width, height):
             picture = picture.resize((width, height), Image.Resampling.NEAREST)
         if layer.opacity < 1:
             picture.putalpha(picture.getchannel("A").point(lambda alpha, share=layer.opacity: round(alpha * share)))
-        x, y = round(left), round(top)
-        if x + width > 0 and y + height > 0:
-            image.alpha_composite(picture, (max(x, 0), max(y, 0)), (max(-x, 0), max(-y, 0)))
+        _put(image, picture, (round(left), round(top)), _side_of(layer, bar, size[0]))
         attribution = html.unescape(layer.attribution or "")
         if attribution and attribution not in attributions:
             attributions.append(attribution)
     draw = ImageDraw.Draw(image)
+    if bar is not None:
+        x = round(bar.share * size[0])
+        draw.rectangle((x - 2, 0, x + 1, size[1]), fill=(255, 255, 255, 255), outline=(90, 90, 90, 255))
     for layer in others:
         _outline(draw, layer, view, size)
+    draw_key(image, keys[::-1])
     _sign(image, " | ".join(attributions))
     return encode_png(np.asarray(image.convert("RGB")))
+
+
+def _title_of(layer: Any) -> str:
+    return f"{layer.name}, {np.datetime_as_string(layer.time, unit='D')}" if layer.time is not None else str(layer.name)
+
+
+def _side_of(layer: KernelTiles, bar: Any, width: int) -> tuple[int, int]:
+    """Return from which to before which column a layer is seen: all of them, or those on its side of the bar."""
+    middle = round(bar.share * width) if bar is not None else 0
+    if bar is not None and layer in bar.left:
+        return 0, middle
+    if bar is not None and layer in bar.right:
+        return middle, width
+    return 0, width
+
+
+def _put(image: Image.Image, picture: Image.Image, at: tuple[int, int], columns: tuple[int, int]) -> None:
+    """Lay a picture on another, between two columns of that."""
+    left, top = max(at[0], columns[0]), max(at[1], 0)
+    right, bottom = min(at[0] + picture.width, columns[1]), min(at[1] + picture.height, image.height)
+    if left < right and top < bottom:
+        image.alpha_composite(picture, (left, top), (left - at[0], top - at[1], right - at[0], bottom - at[1]))
+
+
+def _colours_in(painted: Image.Image) -> set[tuple[int, int, int]]:
+    """Return the colours of a picture of classes, which is painted with a palette."""
+    colours: list[Any] = painted.convert("RGBA").getcolors(1 << 16) or []
+    return {(red, green, blue) for _, (red, green, blue, alpha) in colours if alpha}
 
 
 def describe_map(shown: Map) -> str:
