@@ -148,6 +148,7 @@ class Stream:
         self.plan = plan
         self.steps = steps
         self.is_remote = False
+        self._expected = 0
         self._whole_blocks = get_settings().whole_blocks
         self._files: dict[tuple[Any, str], _File | _Loose | None] = {}
         self._lookups: dict[Any, Lookup] = {}
@@ -200,25 +201,30 @@ class Stream:
         return _Loose(reader) if resampling == "nearest" and reader.info.grid.crs else None
 
     def expect(self, numbers: Sequence[int], first: int, last: int) -> None:
-        """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files."""
+        """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files, each step once."""
         urls = []
-        for step in self.steps[first:last]:
+        for step in self.steps[max(first, self._expected) : last]:
             for scene in step.scenes:
                 for source in (scene.quality, *(scene.sources[number] for number in numbers)):
                     if source is not None and not source.failed and source.variable is None:
                         with contextlib.suppress(AccessError):  # whoever reads it is told
                             urls.append(open_href(source.ref))
+        self._expected = max(last, self._expected)
         if any(url.startswith(("http://", "https://")) for url in urls):
             from terrascope_nb.raster.remote import read_ahead  # HTTP libraries: not for those who read from a disk
 
             read_ahead(urls)
 
-    def read_ahead(self, source: Source, pieces: Sequence[Piece], resampling: str) -> None:
-        """Begin to fetch what a file behind HTTP holds of pieces that are read soon, neighbouring blocks together."""
+    def read_ahead(self, source: Source, pieces: Sequence[Piece], resampling: str, *, early: bool = False) -> bool:
+        """Begin to fetch what a file behind HTTP holds of pieces that are read soon, neighbouring blocks together.
+
+        False when they are read later than others (``early``) and there is no memory for them yet.
+        """
         file = self.file(source, resampling)
         if file is not None and not isinstance(file.reader, NativeReader):
             covered = [file.region(piece) for piece in pieces if file.covers(piece)]
-            file.reader.read_regions_ahead(0, covered)
+            return bool(file.reader.read_regions_ahead(0, covered, early=early))
+        return True
 
     def read_quality_ahead(self, area: Piece) -> None:
         """Begin to fetch what the quality files behind HTTP hold of an area."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block, reduce_picked
 from terrascope_nb.analysis.pixels import Pixels
+from terrascope_nb.cube.ahead import ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import Cuts, cut
@@ -19,6 +20,8 @@ from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
 _EXPECTED = 32
 """Dates whose headers are asked for at once, when the files lie behind HTTP."""
+_Wanted = tuple[int, Source]
+"""A band of the plan and its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,13 @@ def stream_zones(
     areas = _areas(cut(stream, first), pixels)
     found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
 
-    def do(task: tuple[int, _Area]) -> None:
+    def prepare(task: tuple[int, _Area]) -> _Ready:
         number, area = task
-        for name, partial in _look(stream, steps[number], area, variables, stats):
+        return _prepared(stream, steps[number], area, variables)
+
+    def do(task: tuple[tuple[int, _Area], Callable[[], _Ready]]) -> None:
+        (number, area), prepared = task
+        for name, partial in _reduced(stream, steps[number], area, variables, stats, prepared()):
             found[name][number].append(partial)
 
     numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
@@ -75,7 +82,8 @@ def stream_zones(
             for area in areas:
                 yield number, area
 
-    work(do, tasks(), len(steps) * len(areas), "reading the features", remote=stream.is_remote)
+    with ready(tasks(), prepare, remote=stream.is_remote) as coming:
+        work(do, coming, len(steps) * len(areas), "reading the features")
     shape = 1, len(pixels)
     return {
         name: np.concatenate([finish_block(_sorted(parts), shape, stats) for parts in per_step])
@@ -115,36 +123,52 @@ def _hull(pieces: Sequence[Piece]) -> Piece:
     return Piece(top, left, bottom - top, right - left)
 
 
-def _read_ahead(
-    stream: Stream, variables: Mapping[str, Standing], looks: Sequence[Look], pieces: Sequence[Piece]
-) -> None:
-    """Fetch what all targets of an area read of a file, so that neighbouring blocks come with one request."""
-    ahead: dict[tuple[int, Source], list[Piece]] = {}
-    for number in dict.fromkeys(number for variable in variables.values() for number in variable.numbers):
-        for look, piece in zip(looks, pieces, strict=True):
-            if (source := look.wanted(number)) is not None:
-                ahead.setdefault((number, source), []).append(piece)
-    for (number, source), wanted in ahead.items():
-        stream.read_ahead(source, wanted, stream.plan.bands[number].resampling)
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An area at one step whose mask was read, and all that is read next asked for."""
+
+    keeps: Keeps
+    """What the mask keeps."""
+    is_empty: bool
+    """True: the mask keeps nothing that is wanted."""
+    later: dict[_Wanted, list[Piece]]
+    """What to read of each file for which there was no memory yet."""
 
 
-def _look(
-    stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics
-) -> list[tuple[str, Partial]]:
-    plan = stream.plan
+def _ask(stream: Stream, wanted: Mapping[_Wanted, list[Piece]], *, early: bool) -> dict[_Wanted, list[Piece]]:
+    """Fetch what all targets of an area read of a file, neighbouring blocks together; return what is not asked for."""
+    return {
+        (number, source): pieces
+        for (number, source), pieces in wanted.items()
+        if not stream.read_ahead(source, pieces, stream.plan.bands[number].resampling, early=early)
+    }
+
+
+def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing]) -> _Ready:
     keeps: Keeps = None
-    if plan.mask is not None:
+    if stream.plan.mask is not None:
         keeps = [stream.kept(scene, area.piece) for scene in step.scenes]
         if not any(keeps) and all(stream.is_masked(n) for s in variables.values() for n in s.numbers):
-            return []
-    found = []
-    looks = [Look(stream, step, target.piece, keeps, target.pick) for target in area.targets]
+            return _Ready(keeps, True, {})
+    wanted: dict[_Wanted, list[Piece]] = {}
     if stream.is_remote:
-        _read_ahead(stream, variables, looks, [target.piece for target in area.targets])
-    for target, look in zip(area.targets, looks, strict=True):
+        numbers = dict.fromkeys(number for variable in variables.values() for number in variable.numbers)
+        for target in area.targets:
+            look = Look(stream, step, target.piece, keeps, target.pick)
+            for number in numbers:
+                if (source := look.wanted(number)) is not None:
+                    wanted.setdefault((number, source), []).append(target.piece)
+    return _Ready(keeps, False, _ask(stream, wanted, early=True))
+
+
+def _reduced(
+    stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics, prepared: _Ready
+) -> Iterator[tuple[str, Partial]]:
+    _ask(stream, prepared.later, early=False)
+    for target in () if prepared.is_empty else area.targets:
+        look = Look(stream, step, target.piece, prepared.keeps, target.pick)
         for name, variable in variables.items():
             values = look.result(variable.numbers, variable.formula)
             if values is not None:
                 place = target.piece.top, target.piece.left
-                found.append((name, reduce_picked(values.reshape(-1), target.zone, stats, place)))
-    return found
+                yield name, reduce_picked(values.reshape(-1), target.zone, stats, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import ssl
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,7 @@ def _start_anew() -> None:
     _proxy_for.cache_clear()
 
 
+atexit.register(_start_anew)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_anew)
 

@@ -28,7 +28,7 @@ class GivenUpError(Exception):
 
 
 class Shelf(Generic[Key, Value]):
-    """Values in memory, the least used forgotten first; what one thread fetches, others wait for."""
+    """Values in memory, those nobody waits for forgotten first, least used first; what one fetches, others wait for."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -43,22 +43,20 @@ class Shelf(Generic[Key, Value]):
         """Whether a value is here or on its way."""
         return key in self._kept or key in self._coming
 
-    def announce(self, sizes: Mapping[Key, int], most_unread: int) -> list[Key]:
+    def announce(self, sizes: Mapping[Key, int], most_unread: int) -> list[Key] | None:
         """Return what is neither here nor on its way, which the caller now must `put` or `give_up`.
 
-        Only as much as nobody has claimed yet of all that was announced makes ``most_unread`` bytes: more would take
-        memory, or be forgotten before it is read.
+        None when, with it, more than ``most_unread`` bytes would have been announced that nobody has claimed yet: these
+        would take memory, or be forgotten before they are read.
         """
-        mine = []
         with self._lock:
-            for key, size in sizes.items():
-                if self._unread_bytes + size > most_unread:
-                    break
-                if key not in self._kept and key not in self._coming:
-                    self._coming[key] = Future()
-                    self._unread[key] = size
-                    self._unread_bytes += size
-                    mine.append(key)
+            mine = [key for key in sizes if key not in self._kept and key not in self._coming]
+            if mine and self._unread_bytes + sum(sizes[key] for key in mine) > most_unread:
+                return None
+            for key in mine:
+                self._coming[key] = Future()
+                self._unread[key] = sizes[key]
+                self._unread_bytes += sizes[key]
         return mine
 
     def _read(self, key: Key) -> None:
@@ -92,7 +90,7 @@ class Shelf(Generic[Key, Value]):
                 self._kept[key] = value, size
                 self._bytes += size
             while self._bytes > self._most:
-                self._drop(next(iter(self._kept)))
+                self._drop(next((key for key in self._kept if key not in self._unread), next(iter(self._kept))))
         if future is not None:
             future.set_result(value)
 

@@ -233,6 +233,25 @@ def test_pieces_of_a_region_that_was_announced_cost_no_request_of_their_own(file
     assert 1 <= len(file_server.asked) <= 4
 
 
+def test_what_is_announced_and_not_yet_read_keeps_a_bound(file_server, monkeypatch):
+    monkeypatch.setattr(remote, "_MOST_EARLY", 60_000)
+    monkeypatch.setattr(remote, "_MOST_UNREAD", 90_000)
+    path = write(file_server.root / "a.tif", noise(), overviews=(), compress="none")  # 8192 bytes a block
+    reader = remote_reader(file_server.url(path))
+    file_server.forget()
+    file_server.delay = 0.05
+    rows = [(top, 0, top + 64, 256) for top in range(64, 640, 64)]  # four blocks each
+    assert [reader.read_regions_ahead(0, [row], early=True) for row in rows[:3]] == [True, False, False]
+    assert reader.read_regions_ahead(0, [rows[1]])  # read next
+    assert not reader.read_regions_ahead(0, [rows[2]])
+    assert reader.read_regions_ahead(0, [rows[0], rows[1]], early=True)  # on its way already
+    np.testing.assert_array_equal(reader.read(0, *rows[0]), truth(path, rows[0]))
+    assert reader.read_regions_ahead(0, [rows[2]])  # has the memory of what was read
+    for row in rows:
+        np.testing.assert_array_equal(reader.read(0, *row), truth(path, row))
+    assert len(file_server.asked) == len(rows)
+
+
 def test_a_failure_of_what_was_announced_is_told_to_who_reads(file_server):
     path = write(file_server.root / "a.tif", noise(), overviews=())
     reader = remote_reader(file_server.url(path))
@@ -610,3 +629,24 @@ def test_the_shelf_in_memory_keeps_its_bounds_and_asks_once_for_many():
     shelf.claim([7])
     shelf.put(7, bytes(900), 900)  # larger than a quarter of the shelf
     assert shelf.claim([7])[2] == [7]
+
+
+def test_the_shelf_keeps_what_was_announced_until_it_is_read_and_counts_it():
+    shelf: Shelf[str, bytes] = Shelf(1000)
+    assert shelf.announce({"a": 200, "b": 200}, 500) == ["a", "b"]
+    assert shelf.announce({"c": 200}, 500) is None
+    assert shelf.announce({"a": 200, "b": 200}, 500) == []
+    assert shelf.has("a")
+    assert not shelf.has("c")
+    for key in "abvwxyz":
+        shelf.claim([key] if key not in "ab" else [])
+        shelf.put(key, bytes(200), 200)
+    assert shelf.size <= 1000
+    here, _, mine = shelf.claim(["a", "b", "v", "w"])
+    assert list(here) == ["a", "b"]  # older than those that made place for them
+    assert mine == ["v", "w"]
+    assert shelf.announce({"c": 300, "d": 200}, 500) == ["c", "d"]
+    shelf.give_up(["c"])
+    assert shelf.announce({"e": 300}, 500) == ["e"]
+    shelf.put("e", bytes(300), 300)  # larger than a quarter of the shelf: not kept, so not counted
+    assert shelf.announce({"f": 300}, 500) == ["f"]
