@@ -68,15 +68,27 @@ class MaskRule:
                 band=self.band,
             )
         if self.kind == "classes":
-            if stored.dtype.itemsize == 1:  # one look-up per pixel, about ten times faster than isin
-                table = np.zeros(256, dtype=np.bool_)
-                table[[value for value in self.values if 0 <= value < 256]] = True
-                return table[stored.view(np.uint8)]
-            return np.isin(stored, self.values)
+            return (
+                _one_of(stored.view(np.uint8), self.values)
+                if stored.dtype.itemsize == 1
+                else np.isin(stored, self.values)
+            )
         keep = np.ones(stored.shape, dtype=np.bool_)
         for test in self.tests:
             keep &= np.isin((stored >> test.shift) & ((1 << test.width) - 1), test.allowed)
         return keep
+
+
+def _one_of(stored: npt.NDArray[np.uint8], values: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """Return where a number is one of some, as `numpy.isin`: by runs of neighbours, two vector instructions for each."""
+    found = np.zeros(stored.shape, dtype=np.bool_)
+    wanted = sorted({value for value in values if 0 <= value < 256})
+    firsts = [value for value in wanted if value - 1 not in wanted]
+    lasts = [value for value in wanted if value + 1 not in wanted]
+    for first, last in zip(firsts, lasts, strict=True):
+        # Numbers below the first wrap round to large ones.
+        found |= np.subtract(stored, np.uint8(first)) <= np.uint8(last - first)
+    return found
 
 
 def class_named(band: Band, name: str | int) -> FlagClass:
