@@ -3,7 +3,12 @@ import { IJupyterWidgetRegistry } from '@jupyter-widgets/base';
 
 import { MODULE_NAME, MODULE_VERSION } from '../tokens';
 
-/** Hands the map's layer classes to the widget manager; loaded when the first map asks for them. */
+/** Milliseconds after the lab is there in which nothing of ours is loaded. */
+const QUIET = 1500;
+
+const load = () => import('../widgets');
+
+/** Hands the map's layer classes to the widget manager; they are fetched in a quiet moment, so that no map waits for them. */
 export const mapPlugin: JupyterFrontEndPlugin<void> = {
   id: 'terrascope-nb:map',
   description: 'Map tiles from the kernel over the widget channel.',
@@ -13,7 +18,9 @@ export const mapPlugin: JupyterFrontEndPlugin<void> = {
     registry?.registerWidget({
       name: MODULE_NAME,
       version: MODULE_VERSION,
-      exports: () => import('../widgets')
+      exports: load
     });
+    // What goes wrong here goes wrong again for the first map, which says so.
+    void app.restored.then(() => window.setTimeout(() => load().catch(() => undefined), QUIET));
   }
 };
