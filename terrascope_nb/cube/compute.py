@@ -105,7 +105,7 @@ def _lazy_bytes(cube: Any) -> int:
 
 def _resolution(cube: Any) -> float:
     x = cube.coords.get("x")
-    return abs(float(x[1] - x[0])) if x is not None and x.size > 1 else 10.0
+    return abs(float(x.values[1] - x.values[0])) if x is not None and x.size > 1 else 10.0
 
 
 def distributed_client() -> Any | None:

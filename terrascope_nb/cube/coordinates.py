@@ -13,10 +13,10 @@ from odc.geo.geobox import GeoBox
 from terrascope_nb.raster.grid import PixelGrid
 
 
-def grid_coordinates(grid: PixelGrid) -> dict[str, xr.DataArray]:
+def grid_coordinates(grid: PixelGrid) -> dict[str, xr.Variable]:
     """Return ``y``, ``x`` (pixel centres) and ``spatial_ref``, by which `.rio` and `.odc` know the grid.
 
-    The same as ``odc.geo.xr.xr_coords(geobox, always_yx=True)``.
+    A Dataset has the same of ``odc.geo.xr.xr_coords(geobox, always_yx=True)``.
 
     Parameters
     ----------
@@ -24,15 +24,13 @@ def grid_coordinates(grid: PixelGrid) -> dict[str, xr.DataArray]:
         Rows along x, columns along y.
     """
     box = GeoBox(grid.shape, Affine(*grid.transform), grid.crs)
-    found: dict[str, xr.DataArray] = {}
+    found: dict[str, xr.Variable] = {}
     for name, axis in zip(("y", "x"), box.coordinates.values(), strict=True):
         attributes = {"units": axis.units, "resolution": axis.resolution, "crs": str(box.crs)}
-        found[name] = xr.DataArray(axis.values, coords={name: axis.values}, dims=(name,), attrs=attributes)
+        found[name] = xr.Variable(name, axis.values, attributes)
     code, words = _reference(grid.crs)
     numbers = " ".join(f"{number:.24f}".rstrip("0").rstrip(".") for number in box.transform.to_gdal())
-    found["spatial_ref"] = xr.DataArray(
-        np.asarray(code, "int32"), name="spatial_ref", dims=(), attrs={**words, "GeoTransform": numbers}
-    )
+    found["spatial_ref"] = xr.Variable((), np.asarray(code, "int32"), {**words, "GeoTransform": numbers})
     return found
 
 

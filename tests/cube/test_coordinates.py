@@ -33,10 +33,10 @@ WKT = CRS.from_proj4("+proj=tmerc +lat_0=0 +lon_0=4.5 +ellps=WGS84 +units=m +no_
 def test_coordinates_are_those_of_odc_geo(crs, pixel, left, top, shape, down):
     grid = PixelGrid(crs, (pixel, 0.0, left, 0.0, -pixel if down else pixel, top), shape)
     wanted = xr_coords(GeoBox(shape, Affine(*grid.transform), crs), always_yx=True)
-    found = grid_coordinates(grid)
-    assert list(found) == list(wanted)
-    for name, coordinate in found.items():
-        assert coordinate.identical(wanted[name])
+    cube = xr.Dataset(coords=grid_coordinates(grid))
+    assert cube.identical(xr.Dataset(coords=wanted))
+    assert set(cube.indexes) == {"y", "x"}
+    for name, coordinate in cube.coords.items():
         assert list(coordinate.attrs) == list(wanted[name].attrs)
         assert coordinate.dtype == wanted[name].dtype
 
