@@ -116,7 +116,7 @@ def _room(folder: str, limit_file: str, used_file: str, cache_key: str) -> list[
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123 - asked for every verb, and a Path takes longer
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - asked for every verb, and a Path takes longer
             return file.read().strip()
     except (OSError, UnicodeDecodeError):  # no such file on this kind of system, or not ours to read: no limit known
         return ""
