@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -31,17 +32,28 @@ class Decoder:
     fraction: tuple[int, int, int] | None
     """(p, q, r): (stored * p + r) / q gives the very same float32; None = the table has to be asked."""
 
+    tests: tuple[tuple[np.ufunc, Any], ...] = field(init=False, compare=False)
+    """Which comparisons, with which numbers, find what is missing."""
+    gap: int | None = field(init=False, compare=False)
+    """The largest number of the stored type, when it is no value and larger numbers are larger values."""
+    says_more_than_gap: bool = field(init=False, compare=False)
+    """True when other stored numbers than `gap` are no values either."""
+
+    def __post_init__(self) -> None:
+        """Work out once what every block asks."""
+        object.__setattr__(self, "tests", tuple(self._tests()))
+        object.__setattr__(self, "gap", self._gap())
+        nodata = self.coding.nodata
+        other = nodata is not None and not np.isnan(nodata) and nodata != self.gap
+        object.__setattr__(self, "says_more_than_gap", other or self.valid_range is not None)
+
     def missing(self, stored: NDArray[Any], out: NDArray[np.bool_], spare: NDArray[np.bool_]) -> None:
         """Write where a stored number is nodata or out of range (or no number)."""
-        nodata, span = self.coding.nodata, self.valid_range
-        tests: list[tuple[np.ufunc, float]] = [] if nodata is None or np.isnan(nodata) else [(np.equal, nodata)]
-        if span is not None:
-            tests += [(np.less, span[0]), (np.greater, span[1])]
         begun = stored.dtype.kind == "f"
         if begun:
             np.logical_not(np.isfinite(stored, out=out), out=out)
-        for rule, number in tests:
-            _compare(rule, stored, number, spare if begun else out)
+        for rule, number in self.tests:
+            rule(stored, number, out=spare if begun else out)
             if begun:
                 np.logical_or(out, spare, out=out)
             begun = True
@@ -67,9 +79,15 @@ class Decoder:
         if q != 1:
             np.divide(out, np.float32(q), out=out)
 
-    @property
-    def gap(self) -> int | None:
-        """The largest number of the stored type, when it is no value and larger numbers are larger values."""
+    def _tests(self) -> Iterator[tuple[np.ufunc, Any]]:
+        nodata, span, kind = self.coding.nodata, self.valid_range, np.dtype(self.dtype)
+        if nodata is not None and not np.isnan(nodata):
+            yield np.equal, _as_stored(nodata, kind)
+        if span is not None:
+            yield np.less, _as_stored(span[0], kind)
+            yield np.greater, _as_stored(span[1], kind)
+
+    def _gap(self) -> int | None:
         kind = np.dtype(self.dtype)
         if kind.kind not in "iu" or (self.coding.scale or 0.0) <= 0:
             return None
@@ -77,25 +95,15 @@ class Decoder:
         above = self.valid_range is not None and self.valid_range[1] < largest
         return largest if above or self.coding.nodata == largest else None
 
-    @property
-    def says_more_than_gap(self) -> bool:
-        """True when other stored numbers than `gap` are no values either."""
-        nodata = self.coding.nodata
-        other = nodata is not None and not np.isnan(nodata) and nodata != self.gap
-        return other or self.valid_range is not None
 
-
-def _compare(rule: np.ufunc, stored: NDArray[Any], number: float, out: NDArray[np.bool_]) -> None:
-    """Compare in the stored type where it has the number, so that nothing is converted."""
-    kind = stored.dtype
+def _as_stored(number: float, kind: np.dtype[Any]) -> Any:
+    """Return a number in the stored type where it has it, so that nothing is converted to compare with it."""
     if kind.kind == "f":
-        rule(stored, number, out=out)
-        return
+        return number
     whole = int(number) if float(number).is_integer() else None
     if whole is not None and np.iinfo(kind).min <= whole <= np.iinfo(kind).max:
-        rule(stored, kind.type(whole), out=out)
-    else:
-        rule(stored, np.float64(number), out=out)
+        return kind.type(whole)
+    return np.float64(number)
 
 
 @functools.lru_cache(maxsize=256)

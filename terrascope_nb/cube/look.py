@@ -36,6 +36,7 @@ class Look:
         room: NDArray[np.float32] | None = None,
     ) -> None:
         self._stream = stream
+        self._scratch = stream.scratch
         self._step = step
         self._piece = piece
         self._pick = pick
@@ -95,7 +96,7 @@ class Look:
         return values
 
     def _blank(self, values: NDArray[np.float32], gone: NDArray[np.bool_]) -> None:
-        blank(values, gone, self._stream.scratch.take("bits", self.shape, np.int32))
+        blank(values, gone, self._scratch.take("bits", self.shape, np.int32))
 
     def _raw(self, number: int) -> _Raw | None:
         if number not in self._values:
@@ -132,7 +133,7 @@ class Look:
 
     def _decoded(self, number: int, source: Source, drop: NDArray[np.bool_] | bool, name: str) -> _Raw | None:
         """Return the values of one file, and where they mean nothing."""
-        stream, scratch = self._stream, self._stream.scratch
+        stream, scratch = self._stream, self._scratch
         values: NDArray[np.float32] | None = self._made_in if name != _LATER else None
         if values is None:
             values = scratch.take(f"values {name}", self.shape, np.float32)
@@ -164,7 +165,7 @@ class Look:
             return None
         if file.reader.info.dtype == "float32" and self._pick is None:
             return values
-        room: NDArray[Any] = self._stream.scratch.take("stored", self._piece.shape, file.reader.info.dtype)
+        room: NDArray[Any] = self._scratch.take("stored", self._piece.shape, file.reader.info.dtype)
         return room
 
     def stored(self, number: int, decoder: Decoder, out: NDArray[Any]) -> bool:
@@ -194,11 +195,11 @@ class Look:
             if found[0] is not room:
                 room[...] = found[0]
             if decoder.says_more_than_gap:
-                gone = stream.scratch.take("gone", self.shape, bool)
-                decoder.missing(room, gone, stream.scratch.take("spare", self.shape, bool))
+                gone = self._scratch.take("gone", self.shape, bool)
+                decoder.missing(room, gone, self._scratch.take("spare", self.shape, bool))
                 room[gone] = gap
             if drop is not False:
-                np.maximum(room, _raised(drop, out.dtype, stream.scratch), out=room)
+                np.maximum(room, _raised(drop, out.dtype, self._scratch), out=room)
             if found[1] is not None:
                 room[~found[1]] = gap
             if written:
@@ -228,13 +229,14 @@ class Look:
         if program is None:
             return formula(*(values for number in numbers if (values := self.values(number)) is not None))
         # Sums, differences, products and quotients of a NaN are NaN, so it is enough to write it at the end.
-        values = program.run(named, self._stream.scratch)
-        gone = np.isfinite(values, out=self._stream.scratch.take("spare", self.shape, bool))
-        np.logical_not(gone, out=gone)
+        values = program.run(named, self._scratch)
+        finite = np.isfinite(values, out=self._scratch.take("spare", self.shape, bool))
+        if not gaps and finite.all():
+            return values
+        gone = np.logical_not(finite, out=finite)
         for gap in gaps:
             np.logical_or(gone, gap, out=gone)
-        if gone.any():
-            self._blank(values, gone)
+        self._blank(values, gone)
         return values
 
 

@@ -212,18 +212,25 @@ def rank_stored(
 
     The numbers are ranked as they are stored, and only those beside the percentile become values.
     """
-    count = np.zeros(stack.shape[1:], dtype="uint16")
-    for layer in stack:
-        count += layer != decoder.gap
+    gap = stack.dtype.type(decoder.gap)
+    count = _counted(stack, lambda layer, out: np.not_equal(layer, gap, out=out))
     return _percentile(stack, count, percent, decoder), count
 
 
 def rank_values(stack: NDArray[np.float32], percent: float) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return the percentile of values (time, y, x), infinite where not valid, and how many are valid."""
-    count = np.zeros(stack.shape[1:], dtype="uint16")
-    for layer in stack:
-        count += np.isfinite(layer)
+    count = _counted(stack, lambda layer, out: np.isfinite(layer, out=out))
     return _percentile(stack, count, percent, None), count
+
+
+def _counted(stack: NDArray[Any], valid: Callable[[NDArray[Any], NDArray[np.bool_]], object]) -> NDArray[np.uint16]:
+    """Return how many layers are valid at each pixel, where a rule says that of a layer."""
+    count = np.zeros(stack.shape[1:], dtype="uint8" if len(stack) < 256 else "uint16")
+    room = np.empty(stack.shape[1:], dtype=bool)
+    for layer in stack:
+        valid(layer, room)
+        np.add(count, room, out=count)
+    return count.astype("uint16")
 
 
 def _percentile(

@@ -25,6 +25,7 @@ from terrascope_nb.cube.plan import Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for
 from terrascope_nb.errors import AccessError
+from terrascope_nb.products.quality import MaskRule
 from terrascope_nb.raster.blocks import NativeReader, Region
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.window import Lookup, look_up, own_reader, take, whole_factors
@@ -75,6 +76,14 @@ class _File:
             and left + piece.cols <= width * self.factor
         )
 
+    def part(self, piece: Piece) -> Piece | None:
+        """Return what of a piece lies in the file; None = nothing."""
+        height, width = (side * self.factor for side in self.reader.info.grid.shape)
+        top, left = max(piece.top, -self.at[0]), max(piece.left, -self.at[1])
+        bottom = min(piece.top + piece.rows, height - self.at[0])
+        right = min(piece.left + piece.cols, width - self.at[1])
+        return Piece(top, left, bottom - top, right - left) if top < bottom and left < right else None
+
     def region(self, piece: Piece) -> Region:
         """Return the file's pixels under a piece."""
         top, left = self.at[0] + piece.top, self.at[1] + piece.left
@@ -89,6 +98,24 @@ class _File:
         if factor == 1:
             return stored
         return repeated(stored, factor, top % factor, left % factor, piece.shape)
+
+
+def _partly(
+    file: _File, piece: Piece, out: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
+    """Read what a file has of a piece at its edge; the rest holds anything."""
+    part = file.part(piece)
+    if part is None:
+        return None
+    there = np.s_[part.top - piece.top :, part.left - piece.left :]
+    stored = np.empty(piece.shape, file.reader.info.dtype) if out is None else out
+    inside = np.zeros(piece.shape, dtype=bool)
+    room = stored[there][: part.rows, : part.cols]
+    found = file.read(part, room)
+    if found is not room:
+        room[...] = found
+    inside[there][: part.rows, : part.cols] = True
+    return stored, inside, file.reader.info
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +284,8 @@ class Stream:
         try:
             if isinstance(file, _File) and file.covers(piece):
                 return file.read(piece, out), None, file.reader.info
+            if isinstance(file, _File):
+                return _partly(file, piece, out)
             if isinstance(file, _Loose):
                 lookup = self._lookup(file.reader.info, piece)
                 if not lookup.inside.any():
@@ -318,18 +347,14 @@ class Stream:
         if scene.quality is None:
             return None
         file = self.file(scene.quality, "nearest")
-        if file is not None and not plan.mask_buffer and file.covers(area):
-            factor = file.factor
-            top, left = file.at[0] + area.top, file.at[1] + area.left
-            first = top // factor, left // factor
-            last = -(-(top + area.rows) // factor), -(-(left + area.cols) // factor)
+        if file is not None and not plan.mask_buffer:
+            part = file.part(area)
+            if part is None:
+                return None
             try:
-                keep = plan.mask.apply(file.reader.read(0, *first, *last))
+                return self._kept_in(file, area, part, plan.mask)
             except AccessError:
-                keep = None
-            if keep is not None:
-                at = area.top - top % factor, area.left - left % factor
-                return _Kept.of(keep, at, factor)
+                pass  # the slow way fails as well, and says it or records it
         grid = plan.grid.crop(area.top, area.left, area.rows, area.cols)
         if not plan.mask_buffer:
             found = self.read(scene.quality, area, "nearest")
@@ -339,8 +364,19 @@ class Stream:
             if found[1] is not None:
                 keep &= found[1]
             return _Kept.of(keep, (area.top, area.left), 1)
-        keep = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
-        return None if keep is None else _Kept.of(keep, (area.top, area.left), 1)
+        fine = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
+        return None if fine is None else _Kept.of(fine, (area.top, area.left), 1)
+
+    @staticmethod
+    def _kept_in(file: _File, area: Piece, part: Piece, mask: MaskRule) -> _Kept | None:
+        """Return what the mask keeps of the part of an area that a quality file has, in that file's pixels."""
+        top, left, bottom, right = file.region(area)
+        keep = np.zeros((bottom - top, right - left), dtype=bool)
+        y0, x0, y1, x1 = file.region(part)
+        keep[y0 - top : y1 - top, x0 - left : x1 - left] = mask.apply(file.reader.read(0, y0, x0, y1, x1))
+        factor = file.factor
+        at = area.top - (file.at[0] + area.top) % factor, area.left - (file.at[1] + area.left) % factor
+        return _Kept.of(keep, at, factor)
 
     def clip(self, piece: Piece) -> NDArray[np.bool_] | None:
         """Return the pixels of a piece that the area holds; None = all."""

@@ -234,11 +234,14 @@ class NativeReader:
         offsets, counts = _known_ranges(self.state, level)
         if out is None:
             out = np.empty((bottom - top, right - left), dtype=self.header.dtype)
-        with open(self.state.path, "rb", buffering=0) as file:  # noqa: PTH123 - an int descriptor is all we need
+        file = os.open(self.state.path, os.O_RDONLY)  # a file object takes three times as long
+        try:
             for spot in spots_under(self.header, self.band, level, (top, left, bottom, right)):
-                data = self._packed(file.fileno(), int(offsets[spot.number]), int(counts[spot.number]))
+                data = self._packed(file, int(offsets[spot.number]), int(counts[spot.number]))
                 there = out[spot.rows_out, spot.cols_out]
                 decode_part(self.header, self.band, spot, data, there, self.state.path, whole=self.whole_blocks)
+        finally:
+            os.close(file)
         return out
 
     def _packed(self, descriptor: int, offset: int, count: int) -> Any:
