@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import threading
 import warnings
 from pathlib import Path
@@ -13,20 +12,23 @@ import ipyleaflet
 import ipywidgets
 from traitlets import Instance, Tuple, default, observe
 
-from terrascope_nb.errors import CubeError, TerrascopeWarning
+from terrascope_nb.errors import TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi, AoiLike
 from terrascope_nb.extent.aoi import area as area_of
-from terrascope_nb.raster.tiling import MOST_ZOOM, Bounds
+from terrascope_nb.raster.tiling import Bounds
 from terrascope_nb.widgets.live_map.basemap_layer import BasemapLayer
+from terrascope_nb.widgets.live_map.basemaps import as_ground, basemap_of
 from terrascope_nb.widgets.live_map.closing import close_whole, is_over
 from terrascope_nb.widgets.live_map.handshake import front_end
 from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON, NamedTiles
+from terrascope_nb.widgets.live_map.map_notes import MapNotes
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
 from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.live_map.sources import tile_source
 from terrascope_nb.widgets.live_map.tile_channel import painters, reason_of
+from terrascope_nb.widgets.live_map.view_bounds import check_view
 from terrascope_nb.words import say
 
 if TYPE_CHECKING:
@@ -107,13 +109,12 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         **traits: Any,
     ) -> None:
         self._tools: Toolbox | None = None
-        self._notes: dict[str, str] = {}
         self._stills_lock = threading.Lock()
         self._stills_wanted = False
-        self._note_control: ipyleaflet.WidgetControl | None = None
+        self._said = MapNotes(self)
         self._own: list[ipyleaflet.Control] = []
         self._front = front_end()
-        _check_view(center, zoom)
+        check_view(center, zoom)
         self._follows = center is None and zoom is None and area is None
         view: tuple[Any, float] = _BELGIUM
         traits.setdefault("layout", ipywidgets.Layout(height=height))
@@ -226,14 +227,14 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
     @property
     def notes(self) -> tuple[str, ...]:
         """What the map has to say: a basemap that does not load, an extension of another version."""
-        return tuple(self._notes.values())
+        return self._said.sentences
 
     def set_basemap(self, basemap: Any) -> None:
         """Put another basemap under everything; takes what ``Map(basemap=…)`` takes."""
         above = tuple(layer for layer in self.layers if not layer.base)
         new = self._basemap_of(basemap)
-        self._tell("basemap", "")
-        self.layers = above if isinstance(basemap, str) and basemap == "none" else (_based(new), *above)
+        self._said.tell("basemap", "")
+        self.layers = above if isinstance(basemap, str) and basemap == "none" else (as_ground(new), *above)
         if self.attribution_control_instance in self.controls:  # leaflet would keep the attribution of the old one
             self.set_trait("attribution_control", False)
             self.set_trait("attribution_control", True)
@@ -304,7 +305,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         if self._tools is not None:
             self._tools.close()
         made = [layer for layer in self.layers if isinstance(layer, (KernelTiles, NamedGeoJSON, NamedTiles))]
-        own = [self._note_control, *self._own, self.zoom_control_instance, self.attribution_control_instance]
+        own = [self._said.control, *self._own, self.zoom_control_instance, self.attribution_control_instance]
         parts = (self.layout, self.style, self.default_style, self.dragging_style)
         super().close()
         close_whole([*made, *own, *parts])
@@ -329,10 +330,10 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
             if isinstance(layer, KernelTiles) and layer.visible:
                 try:
                     found.append((layer, layer.still(view, size)))
-                    self._tell(layer.model_id, "")
+                    self._said.tell(layer.model_id, "")
                 except Exception as error:  # noqa: BLE001 one layer that fails is said on the map, the others are shown
                     found.append((layer, None))
-                    self._tell(layer.model_id, say("{name}: {reason}", name=layer.name, reason=reason_of(error)))
+                    self._said.tell(layer.model_id, say("{name}: {reason}", name=layer.name, reason=reason_of(error)))
         return found
 
     def _composed(self, view: Bounds, stills: list[tuple[KernelTiles, Still | None]]) -> bytes:
@@ -351,7 +352,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
     # -- the other end -----------------------------------------------------------------------------------------------
 
     def _on_front_end(self, _change: Any) -> None:
-        self._tell("front_end", self._front.trouble)
+        self._said.tell("front_end", self._front.trouble)
         if self._front.present:
             self.send_state("layers")
             for layer in self.layers:
@@ -405,76 +406,19 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         super().add(control)
 
     def _basemap_of(self, choice: Any) -> Any:
-        if not isinstance(choice, str):
-            return choice
-        if choice == "none" or choice.startswith("offline"):
-            shades = {"none": None, "offline": None, "offline-light": False, "offline-dark": True}
-            if choice not in shades:
-                raise CubeError(
-                    f'basemap={choice!r} is asked for; offline ones are "offline", which follows the theme of the lab, '
-                    '"offline-light" and "offline-dark".'
-                )
-            shade = shades[choice]
-            return BasemapLayer(dark=self._front.dark if shade is None else shade, follows=shade is None)
-        return OnlineBasemap(choice, self._on_basemap_failure)
+        return basemap_of(choice, dark=self._front.dark, on_failure=self._on_basemap_failure)
 
     def _on_basemap_failure(self, layer: OnlineBasemap) -> None:
         if layer not in self.layers:
             return
         self.set_basemap("offline")
         said = say("The basemap {name} does not load; the offline one is shown instead.", name=layer.name)
-        self._tell("basemap", said)
+        self._said.tell("basemap", said)
         warnings.warn(said, TerrascopeWarning, stacklevel=2)
-
-    def _tell(self, about: str, text: str) -> None:
-        """Put a sentence on the map, or take it away."""
-        if self._notes.get(about, "") == text:
-            return
-        self._notes = {key: note for key, note in {**self._notes, about: text}.items() if note}
-        lines = "".join(f"<div>{html.escape(note)}</div>" for note in self._notes.values())
-        if self._note_control is None:
-            box = ipywidgets.HTML()
-            self._note_control = ipyleaflet.WidgetControl(widget=box, position="bottomright", max_width=420)
-        self._note_control.widget.value = (
-            '<div role="status" style="padding:4px 10px;background:var(--jp-layout-color1,#fff);'
-            'color:var(--jp-ui-font-color1,#212121);border-left:4px solid var(--jp-warn-color1,#f57c00);line-height:1.4">'
-            f"{lines}</div>"
-        )
-        shown = self._note_control in self.controls
-        if lines and not shown:
-            super().add(self._note_control)
-        elif shown and not lines:
-            self.remove(self._note_control)
-
-
-def _check_view(center: Any, zoom: Any) -> None:
-    """Refuse a view that no map has, which leaflet would show as an empty one."""
-    try:
-        lat, lon = (0.0, 0.0) if center is None else (float(one) for one in center)
-        inside = abs(lat) <= 90 and abs(lon) <= 360
-    except (TypeError, ValueError):
-        inside = False
-    if not inside:
-        raise CubeError(
-            f"center={center!r} is asked for; give (latitude, longitude) in degrees, latitude from -90 to 90 and longitude "
-            "from -180 to 180, such as center=(50.85, 4.35)."
-        )
-    if zoom is None:
-        return
-    if not isinstance(zoom, (int, float)) or not 0 <= zoom <= MOST_ZOOM:
-        raise CubeError(f"zoom={zoom!r} is asked for; give a number from 0 (the world) to {MOST_ZOOM} (a house).")
 
 
 def _is_source(what: Any) -> bool:
     return all(hasattr(what, name) for name in ("read", "sample", "value_at", "bounds", "kind", "times"))
-
-
-def _based(layer: Any) -> Any:
-    """Return a layer that knows it is a basemap."""
-    if not isinstance(layer, ipyleaflet.Layer):
-        layer = ipyleaflet.basemap_to_tiles(layer)
-    layer.base = True
-    return layer
 
 
 def _height_of(layout: ipywidgets.Layout) -> int:
