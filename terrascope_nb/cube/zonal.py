@@ -61,6 +61,8 @@ def stream_zones(
     first = next(iter(variables.values()))
     steps = [first.plan.steps[number] for number in first.steps]
     stream = Stream(first.plan, steps)
+    numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
+    stream.expect(numbers, 0, 1)  # what `cut` opens, side by side
     areas = _areas(cut(stream, first), pixels)
     found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
 
@@ -72,8 +74,6 @@ def stream_zones(
         (number, area), prepared = task
         for name, partial in _reduced(stream, steps[number], area, variables, stats, prepared()):
             found[name][number].append(partial)
-
-    numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
 
     def tasks() -> Iterator[tuple[int, _Area]]:
         for number in range(len(steps)):
