@@ -224,7 +224,7 @@ def _preface(given: argparse.Namespace) -> list[str]:
             "process. *process*: from the start of Python to the first result. *peak*: most memory the process held; *above "
             "imports*: what of it came after them. */ lazy*, */ fused*: how many times as long the tool takes as ours "
             "(warm where there is a warm column), median of the rounds; *CPU /* is the same in processor seconds, which others' work "
-            "on the machine disturbs less. *result*: compared with rasterio's in each round. The "
+            "on the machine disturbs less. *fused*: a verb that streams; for W1 and W6 `preview`. *result*: compared with rasterio's in each round. The "
             "decode limit decodes the native blocks under the area and does nothing else."
         ),
     ]  # fmt: skip

@@ -32,6 +32,10 @@ _SNAP = 1e-6
 """An edge this close to a pixel border (in pixels) lies on it."""
 
 
+_WAITING = 16
+"""Files behind a server that are asked for at once, at most."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
     """One file of a preview."""
@@ -86,24 +90,33 @@ def open_all(sources: Sequence[Source]) -> list[Opened]:
     AccessError
         One cannot be opened.
     """
-    opened = [(source, open_href(source.ref)) for source in sources]
-    jobs = [functools.partial(_open, source, href) for source, href in opened]
+    hrefs = [open_href(source.ref) for source in sources]
+    jobs = [functools.partial(_open, source, href) for source, href in zip(sources, hrefs, strict=True)]
     # Headers on a disk are read in less time than a thread takes to begin.
-    return [job() for job in jobs] if all(href.startswith("/") for _, href in opened) else _run(jobs)
+    return _run(jobs, _threads_for(hrefs)) if any(map(_is_remote, hrefs)) else [job() for job in jobs]
 
 
-def _run(jobs: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return what the jobs return, done on all cores."""
+def _is_remote(href: str) -> bool:
+    return not href.startswith("/")
+
+
+def _threads_for(hrefs: Sequence[str]) -> int:
+    """Return one thread per core, or per file behind a server: those wait most of their time."""
+    return max(cores(), min(_WAITING, sum(map(_is_remote, hrefs))))
+
+
+def _run(jobs: Sequence[Callable[[], Any]], threads: int) -> list[Any]:
+    """Return what the jobs return."""
     if len(jobs) == 1:
         return [jobs[0]()]
-    with ThreadPoolExecutor(min(cores(), len(jobs))) as pool:
+    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
         return list(pool.map(lambda job: job(), jobs))
 
 
 def _open(source: Source, href: str) -> Opened:
     reader: Any = None
     if source.variable is None:
-        if href.startswith("/"):
+        if not _is_remote(href):
             reader = native_reader(href, source.band_index)
         else:
             from terrascope_nb.raster.remote import remote_reader  # HTTP: not for those who read from a disk
@@ -205,7 +218,7 @@ def read_all(files: Sequence[Opened], frame: Frame) -> list[Found]:
             jobs += strips
         else:
             jobs.append(functools.partial(fetch, number, file, cut))
-    _run(jobs)
+    _run(jobs, _threads_for([file.href for file in files]))
     return [found[number] for number in range(len(files))]
 
 
