@@ -33,6 +33,8 @@ export class MapState {
     container.classList.add('tnb-Map');
     container.setAttribute('role', 'region');
     container.appendChild(this._node);
+    // The page may give the map more or less room without telling it.
+    new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(container);
     // Keys pressed on the map are the map's, not commands of a notebook; the lab looks for this on what has the focus.
     container.addEventListener('focusin', event => {
       const target = event.target as HTMLElement;

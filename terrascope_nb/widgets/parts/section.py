@@ -23,7 +23,7 @@ class Section(widgets.VBox):  # type: ignore[misc]
     def __init__(self, title: str, children: Sequence[widgets.Widget], *, opened: bool = False) -> None:
         self.title = title
         self._summary = ""
-        self.switch = widgets.Button(layout=widgets.Layout(width="100%", height="auto"))
+        self.switch = widgets.Button(layout=widgets.Layout(width="auto", height="auto"))
         self.switch.add_class("tsnb-section")
         self.switch.on_click(lambda _: self.unfold(not self.opened))
         self.body = widgets.VBox(list(children), layout=widgets.Layout(padding="0 0 8px 8px"))
