@@ -8,6 +8,7 @@ import re
 import mgrs
 import pytest
 from playwright.sync_api import expect
+from support.drawing import drag, draw_rectangle
 from support.notebooks import DARK, LIGHT
 
 AREA = """
@@ -24,20 +25,6 @@ def _areas(notebook, cell=1):
     return json.loads(notebook.text(cell))
 
 
-def _drag(page, start, end):
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*end, steps=8)
-    page.mouse.up()
-
-
-def _draw(page, left, top, width, height):
-    page.locator(".leaflet-draw-draw-rectangle").click()
-    box = page.locator(".leaflet-container").bounding_box()
-    x, y = box["x"] + left, box["y"] + top
-    _drag(page, (x, y), (x + width, y + height))
-
-
 def _save(page):
     page.locator(".leaflet-draw-actions a", has_text="Save").locator("visible=true").click()
 
@@ -48,7 +35,7 @@ def test_draw_edit_delete_undo_leaves_exactly_one_area(lab):
     page = lab.page
     page.locator(".leaflet-draw-draw-rectangle").wait_for()
     page.locator(".leaflet-container").scroll_into_view_if_needed()
-    _draw(page, 200, 60, 120, 80)
+    draw_rectangle(page, 200, 60, 120, 80)
     listed = page.get_by_label("Areas", exact=True).locator("option")
     expect(listed).to_have_count(1)
     ((first_id, drawn),) = _areas(lab)
@@ -57,7 +44,7 @@ def test_draw_edit_delete_undo_leaves_exactly_one_area(lab):
     page.locator(".leaflet-draw-edit-edit").click()
     handle = page.locator(".leaflet-editing-icon").first
     box = handle.bounding_box()
-    _drag(page, (box["x"] + 4, box["y"] + 4), (box["x"] + 44, box["y"] + 34))
+    drag(page, (box["x"] + 4, box["y"] + 4), (box["x"] + 44, box["y"] + 34))
     _save(page)
     page.wait_for_timeout(500)
     expect(listed).to_have_count(1)

@@ -6,31 +6,13 @@ import re
 
 import numpy as np
 import pytest
-import rasterio
 from playwright.sync_api import expect
-from pyproj import Transformer
 from support.keyboard import Keyboard
+from support.sample_files import kept_scenes
 
 BOX = [3.021, 50.813, 3.0275, 50.818]
 PLACE = (3.0243, 50.8155)
 EXPLORE = "import terrascope_nb as ts\nexplorer = ts.explore(source='sample')\nexplorer"
-CLEAR = (2, 4, 5, 6, 7)
-"""Scene classes that the preset "clear" keeps, by their numbers in the file."""
-
-
-def _raw_series(files):
-    """Values at the place by rasterio and numpy alone: counts of the product, and where its classes are clear."""
-    found = []
-    for ndvi, classes in files:
-        read = []
-        for path in (ndvi, classes):
-            with rasterio.open(path) as file:
-                there = Transformer.from_crs("EPSG:4326", file.crs, always_xy=True).transform(*PLACE)
-                read.append(int(next(file.sample([there]))[0]))
-        count, scene_class = read
-        good = count <= 250 and scene_class in CLEAR
-        found.append(round(count * 0.004 - 0.08, 6) if good else None)
-    return found
 
 
 class _Walk:
@@ -178,20 +160,15 @@ class _Walk:
         picture = self.tools.get_by_role("img", name=re.compile("{:.5f}.*{:.5f}".format(*PLACE)))
         expect(picture).to_be_visible(timeout=90_000)
         keys.still_on(field)
-        told = self.lab.ask(
-            "[None if value != value else round(value, 6) for value in explorer.map.tools.opened.table['mean']]"
-        )
-        files = self.lab.ask("[[item.assets[name].href for name in ('NDVI', 'SCL')] for item in explorer.items]")
-        wanted = _raw_series([[path.removeprefix("file://") for path in pair] for pair in files])
-        assert told == pytest.approx(wanted, abs=1e-6)
-        assert np.count_nonzero([value is not None for value in told]) == 5
+        told = self.lab.ask("explorer.map.tools.opened.table['mean'].tolist()")
+        wanted = pytest.approx([scene.at(*PLACE) for scene in kept_scenes(self.lab)], abs=1e-6, nan_ok=True)
+        assert told == wanted
+        assert np.isfinite(told).sum() == 5
         keys.tab_to(self.tools.get_by_role("link", name="Save as CSV"))
         with self.page.expect_download() as saved:
             keys.press("Enter")
         lines = saved.value.path().read_text().splitlines()[1:]
-        assert [float(line.split(",")[3] or "nan") for line in lines] == pytest.approx(
-            [np.nan if value is None else value for value in wanted], abs=1e-6, nan_ok=True
-        )
+        assert [float(line.split(",")[3] or "nan") for line in lines] == wanted
 
     def take_code(self):
         keys = self.keys
@@ -239,6 +216,11 @@ def test_the_whole_walk_is_done_by_keyboard_alone(lab):
 
 
 MAP = f"import terrascope_nb as ts\nm = ts.Map(center=({PLACE[1]}, {PLACE[0]}), zoom=12)\nm"
+LAYERS = (
+    f"{MAP.removesuffix('m')}import ipyleaflet\n"
+    f"for name in ('first', 'second'):\n    m.add(ipyleaflet.Marker(location=({PLACE[1]}, {PLACE[0]}), name=name))\n"
+    "tool = m.tools.layers()\ntool"
+)
 
 
 def test_keys_on_a_map_and_its_tools_are_no_commands_of_the_notebook(lab):
@@ -258,3 +240,19 @@ def test_keys_on_a_map_and_its_tools_are_no_commands_of_the_notebook(lab):
     lab.holds(f"m.center[0] < {PLACE[1]}", True)
     expect(page.locator(".jp-Notebook .jp-Cell")).to_have_count(4)
     assert page.evaluate("() => window.jupyterapp.shell.currentWidget.content.activeCellIndex") == 1
+
+
+def test_the_focus_stays_where_the_keyboard_is_when_layers_change_places_or_go(lab):
+    lab.open_cells(LAYERS, "")
+    keys, page = Keyboard(lab), lab.page
+    keys.press("Shift+Enter")
+    page.locator(".terrascope-tool").wait_for()
+    up = keys.tab_to(page.get_by_title("first: up"), back=True)
+    keys.press("Enter")
+    lab.holds("[one.name for one in m.layers[-2:]]", ["second", "first"])
+    expect(page.locator(".terrascope-tool input[type='checkbox']").first).to_have_accessible_name("first")
+    keys.still_on(up)
+    keys.tab_to(page.get_by_title("first: remove"))
+    keys.press("Enter")
+    lab.holds("[one.name for one in m.layers[-2:]]", ["Map", "second"])
+    page.wait_for_function("() => document.activeElement.closest('.terrascope-tool')")
