@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import ssl
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ class _Shared:
     def __init__(self) -> None:
         self.idle: dict[Origin, list[Line]] = {}
         self.secure: ssl.SSLContext | None = None
+        self.lock = threading.Lock()
         self.crowds: dict[Origin, Crowd] = {}
         self.threads: ThreadPoolExecutor | None = None
 
@@ -84,7 +86,7 @@ def line_to(url: str, timeout: float) -> Line:
         if line.is_alive():
             return line
         line.close()
-    return Line(origin, _proxy_for(origin), _secure(), min(timeout, _CONNECTING))
+    return Line(origin, _proxy_for(origin), _secure, min(timeout, _CONNECTING))
 
 
 def give_back(line: Line) -> None:
@@ -97,15 +99,19 @@ def give_back(line: Line) -> None:
 
 
 def _secure() -> ssl.SSLContext:
-    if _shared.secure is None:
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
-        is_folder = os.path.isdir(bundle)  # noqa: PTH112 - a text from the environment
-        try:
-            made = ssl.create_default_context(
-                cafile=None if is_folder else bundle, capath=bundle if is_folder else None
-            )
-        except OSError as error:
-            raise ssl.SSLError(f"the certificates in {bundle} cannot be read ({error})") from error
-        made.set_alpn_protocols(["http/1.1"])
-        _shared.secure = made
-    return _shared.secure
+    """Return what a connection over TLS trusts; made when first needed, since reading the certificates takes 20 ms."""
+    with _shared.lock:
+        if _shared.secure is None:
+            _shared.secure = _trust()
+        return _shared.secure
+
+
+def _trust() -> ssl.SSLContext:
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+    is_folder = os.path.isdir(bundle)  # noqa: PTH112 - a text from the environment
+    try:
+        made = ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
+    except OSError as error:
+        raise ssl.SSLError(f"the certificates in {bundle} cannot be read ({error})") from error
+    made.set_alpn_protocols(["http/1.1"])
+    return made

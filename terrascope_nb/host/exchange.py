@@ -12,7 +12,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
@@ -166,7 +166,7 @@ class Answer:
 class Line:
     """A connection to one server, for one thread at a time."""
 
-    def __init__(self, origin: Origin, proxy: str | None, secure: ssl.SSLContext, timeout: float) -> None:
+    def __init__(self, origin: Origin, proxy: str | None, secure: Callable[[], ssl.SSLContext], timeout: float) -> None:
         self.origin = origin
         """Which server it leads to."""
         self._through = proxy is not None and origin[0] == "http"
@@ -179,21 +179,22 @@ class Line:
         self._proxy_headers: dict[str, str] = {}
         there = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else None
         at = origin_of(there.geturl()) if there else origin
+        trust = secure() if "https" in (scheme, at[0]) else None
         self._socket: socket.socket = socket.create_connection(at[1:], timeout)
         try:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if there and there.username:
                 user = f"{unquote(there.username)}:{unquote(there.password or '')}"
                 self._proxy_headers["Proxy-Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
-            if there and at[0] == "https":
-                self._socket = secure.wrap_socket(self._socket, server_hostname=at[1])
-            if scheme == "https":
+            if there and trust and at[0] == "https":
+                self._socket = trust.wrap_socket(self._socket, server_hostname=at[1])
+            if trust and scheme == "https":
                 if there:
                     self._tunnel(f"{name}:{port}")
                 if isinstance(self._socket, ssl.SSLSocket):  # TLS to the server within TLS to the proxy
-                    self._socket = SSLTransport(self._socket, secure, server_hostname=host)  # type: ignore[assignment]
+                    self._socket = SSLTransport(self._socket, trust, server_hostname=host)  # type: ignore[assignment]
                 else:
-                    self._socket = secure.wrap_socket(self._socket, server_hostname=host)
+                    self._socket = trust.wrap_socket(self._socket, server_hostname=host)
         except BaseException:
             self._socket.close()
             raise

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.host.exchange import Bytes
-from terrascope_nb.host.ranges import Version, fetch_each, in_background
+from terrascope_nb.host.ranges import fetch_each, in_background
 from terrascope_nb.raster.blocks import Region, Spot, decode_part, info_of_band, spots_under
 from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.info import FileInfo
@@ -48,8 +48,8 @@ request, 16 MB on their way fill a line of 800 MB/s."""
 _MOST_GAPS = 0.1
 """Part of a run that may be gaps for its blocks to be kept as they came, in one piece of memory."""
 
-_Key = tuple[str, Version, int]
-"""Address, version and first byte of a block."""
+_Key = tuple[str, str, int]
+"""Address, version (as text) and first byte of a block."""
 _Spots = dict[_Key, tuple[int, list[Spot]]]
 """Bytes of a block, and where it is wanted."""
 
@@ -162,7 +162,7 @@ class RemoteReader:
             for region in regions:
                 for _, begin, count in self._places(file, header, level, region):
                     if count and begin + count > len(file.head):
-                        sizes[self.url, file.version, begin] = count
+                        sizes[self.url, file.mark, begin] = count
         except AccessError:
             return True
         return _bring(file, sizes, _MOST_EARLY if early else _MOST_UNREAD)
@@ -193,7 +193,7 @@ class RemoteReader:
             if count == 0 or begin + count <= len(file.head):
                 self._decode(header, spot, file.head[begin : begin + count], out)
             else:
-                spots.setdefault((self.url, file.version, begin), (count, []))[1].append(spot)
+                spots.setdefault((self.url, file.mark, begin), (count, []))[1].append(spot)
         # Closed at once when a block does not decode: others may wait for what was claimed.
         with closing(_fetched(file, {key: count for key, (count, _) in spots.items()})) as blocks:
             for key, data in blocks:

@@ -34,6 +34,7 @@ class Shelf(Generic[Key, Value]):
         self._most = most_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
+        self._fresh: OrderedDict[Key, tuple[Value, int]] = OrderedDict()  # announced and not yet read
         self._bytes = 0
         self._coming: dict[Key, Future[Value]] = {}
         self._unread: dict[Key, int] = {}
@@ -41,7 +42,7 @@ class Shelf(Generic[Key, Value]):
 
     def has(self, key: Key) -> bool:
         """Whether a value is here or on its way."""
-        return key in self._kept or key in self._coming
+        return key in self._kept or key in self._coming or key in self._fresh
 
     def announce(self, sizes: Mapping[Key, int], most_unread: int) -> list[Key] | None:
         """Return what is neither here nor on its way, which the caller now must `put` or `give_up`.
@@ -50,7 +51,7 @@ class Shelf(Generic[Key, Value]):
         would take memory, or be forgotten before they are read.
         """
         with self._lock:
-            mine = [key for key in sizes if key not in self._kept and key not in self._coming]
+            mine = [key for key in sizes if not self.has(key)]
             if mine and self._unread_bytes + sum(sizes[key] for key in mine) > most_unread:
                 return None
             for key in mine:
@@ -68,6 +69,8 @@ class Shelf(Generic[Key, Value]):
         with self._lock:
             for key in keys:
                 self._read(key)
+                if key in self._fresh:
+                    self._kept[key] = self._fresh.pop(key)
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     here[key] = self._kept[key][0]
@@ -82,15 +85,16 @@ class Shelf(Generic[Key, Value]):
         """Keep a value that was claimed, and give it to those who wait."""
         with self._lock:
             future = self._coming.pop(key, None)
+            is_fresh = key in self._unread
             if size > self._most // 4:
                 self._read(key)
             else:
-                if key in self._kept:
+                if not is_fresh:
                     self._drop(key)
-                self._kept[key] = value, size
+                (self._fresh if is_fresh else self._kept)[key] = value, size
                 self._bytes += size
             while self._bytes > self._most:
-                self._drop(next((key for key in self._kept if key not in self._unread), next(iter(self._kept))))
+                self._drop(next(iter(self._kept or self._fresh)))
         if future is not None:
             future.set_result(value)
 
@@ -109,7 +113,7 @@ class Shelf(Generic[Key, Value]):
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
-        found = self._kept.pop(key, None)
+        found = self._kept.pop(key, None) or self._fresh.pop(key, None)
         if found is not None:
             self._read(key)
             self._bytes -= found[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
@@ -90,6 +90,11 @@ class RemoteFile:
     """True: the server named this version to this process."""
     ranges: dict[int, Ranges]
     """Where the blocks of each level lie, for levels that were read."""
+    mark: str = field(init=False)
+    """The version as a text, which is quicker to look for."""
+
+    def __post_init__(self) -> None:
+        self.mark = repr(astuple(self.version))
 
     def ranges_of(self, level: int) -> Ranges:
         """Return where the blocks of a level lie."""
