@@ -32,6 +32,19 @@ def comparisons(length: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
+_LONG = 100
+"""Numbers of a column beyond which numpy's sort of each column is faster than comparing whole rows."""
+_COLUMNS = 2**15
+"""Columns of usual length that are sorted at once: they stay in the cache of a core."""
+_LONG_COLUMNS = 2**8
+"""The same of long ones."""
+
+
+def at_once(length: int) -> int:
+    """Return how many columns of a length are sorted at once."""
+    return _COLUMNS if length <= _LONG else _LONG_COLUMNS
+
+
 def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
     """Sort each column of (time, pixel); no number may be NaN.
 
@@ -48,6 +61,9 @@ def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
     numpy.ndarray of int
         The row that holds the smallest numbers, the second smallest, and so on.
     """
+    if len(stack) - 1 > _LONG:
+        stack[:-1].sort(axis=0)
+        return np.arange(len(stack) - 1)
     rows, order, spare = list(stack), list(range(len(stack) - 1)), len(stack) - 1
     for low, high in comparisons(len(order)):
         one, two = order[low], order[high]

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from terrascope_nb.cube.decoding import Decoder, zeroed
 from terrascope_nb.cube.formula import Scratch
-from terrascope_nb.cube.ranks import between, ranked, sort_columns
+from terrascope_nb.cube.ranks import at_once, between, ranked, sort_columns
 from terrascope_nb.errors import near_misses
 
 _RUNNING = ("mean", "min", "max", "sum", "count", "first", "last")
 _SUMS = ("mean", "sum")
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)")
-_COLUMNS = 2**15
-"""Pixels whose columns are sorted at once: they stay in the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +239,9 @@ def _percentile(
     if not len(stack):
         return result.reshape(count.shape)
     columns, counts = stack.reshape(len(stack), -1), count.reshape(-1)
-    for begin in range(0, count.size, _COLUMNS):
-        here = np.s_[begin : begin + _COLUMNS]
+    width = at_once(len(stack))
+    for begin in range(0, count.size, width):
+        here = np.s_[begin : begin + width]
         part = np.empty((len(stack) + 1, len(result[here])), dtype=stack.dtype)
         part[:-1] = columns[:, here]
         order = sort_columns(part)

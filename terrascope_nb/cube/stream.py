@@ -28,7 +28,7 @@ from terrascope_nb.errors import AccessError
 from terrascope_nb.products.quality import MaskRule
 from terrascope_nb.raster.blocks import NativeReader, Region
 from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.window import Lookup, look_up, own_reader, take, whole_factors
+from terrascope_nb.raster.window import Lookup, look_up, own_reader, whole_factors
 from terrascope_nb.settings import get_settings
 
 _LOOKUPS = 12
@@ -264,14 +264,28 @@ class Stream:
         """Return which pixels a piece takes of a file; kept for a while, as all dates of a tile ask for the same."""
         key = piece, info.grid, info.levels
         found = self._lookups.get(key)
-        if found is None:
-            grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
-            found = look_up(info, grid)
-            with self._lock:
+        if found is not None:
+            return found
+        with self._lock:  # one thread works it out, in the memory of one, and all others want the same
+            found = self._lookups.get(key)
+            if found is None:
+                found = look_up(info, self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols))
                 while len(self._lookups) >= _LOOKUPS:
                     del self._lookups[next(iter(self._lookups))]
                 self._lookups[key] = found
         return found
+
+    def _taken(self, reader: Any, lookup: Lookup) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
+        """Return the pixels that a lookup says, in memory that this thread uses again; what is not inside is anything."""
+        if not lookup.inside.any():
+            return None
+        top, left, bottom, right = lookup.region
+        kind = reader.info.dtype
+        region = self.scratch.take("region", (bottom - top, right - left), kind)
+        stored = self.scratch.take("taken", lookup.index.shape, kind)
+        reader.read(lookup.level, *lookup.region, out=region)
+        np.take(region.reshape(-1), lookup.index, out=stored, mode="clip")  # all lie in the region
+        return stored, None if lookup.inside.all() else lookup.inside, reader.info
 
     def read(
         self, source: Source, piece: Piece, resampling: str, out: NDArray[Any] | None = None
@@ -287,11 +301,7 @@ class Stream:
             if isinstance(file, _File):
                 return _partly(file, piece, out)
             if isinstance(file, _Loose):
-                lookup = self._lookup(file.reader.info, piece)
-                if not lookup.inside.any():
-                    return None
-                window = take(file.reader, lookup)
-                return window.stored, None if window.inside.all() else window.inside, window.info
+                return self._taken(file.reader, self._lookup(file.reader.info, piece))
         except AccessError:
             pass  # the slow way fails as well, and says it or records it
         grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
