@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.decoding import blank, decoder_for
-from terrascope_nb.cube.placing import joined, lookup_for, place, wanted_pieces
+from terrascope_nb.cube.placing import joined, place, wanted_pieces
 from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import Keep, keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for, valid_numbers
 from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid, same_crs
-from terrascope_nb.raster.window import Window, own_reader, read_window, take
+from terrascope_nb.raster.window import Window, lookup_for, own_reader, read_window, take
 
 _AT_ONCE = 2**16
 """Pixels that are decoded at once: they and what is made of them fit in a core's cache."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -12,17 +11,10 @@ from numpy.typing import NDArray
 
 from terrascope_nb.cube.quality import Keep
 from terrascope_nb.raster.grid import PixelGrid
-from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.window import Lookup, Window, look_up, whole_factors
+from terrascope_nb.raster.window import Window, whole_factors
 
 Piece = tuple[int, int, int, int]
 """``(top, left, bottom, right)`` in pixels of a grid."""
-
-
-@functools.lru_cache(maxsize=4)
-def lookup_for(file_grid: PixelGrid, levels: tuple[tuple[int, int], ...], grid: PixelGrid) -> Lookup:
-    """Return which pixels of a file on another grid are taken; two tiles of two resolutions ask for the same each date."""
-    return look_up(FileInfo(file_grid, "", None, None, None, levels), grid)
 
 
 def wanted_pieces(

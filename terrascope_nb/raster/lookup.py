@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ _STEP = 16
 """Pixels between two exactly transformed points; in between the position is interpolated."""
 _TOLERANCE = 0.02
 """Largest error of the interpolation, in file pixels, before every point is transformed exactly."""
+_AT_ONCE = 2**16
+"""Pixels whose positions are worked out at once: they stay in the cache of a core."""
+_Positions = Callable[[slice], tuple[NDArray[Any], NDArray[Any]]]
+"""Some rows of a grid -> fractional row and column in the file of each pixel's centre."""
 
 
 @functools.lru_cache(maxsize=64)
@@ -39,8 +44,13 @@ def _positions(grid: PixelGrid, file_grid: PixelGrid, rows: Any, cols: Any) -> t
     return (a * dy - d * dx) / determinant, (e * dx - b * dy) / determinant
 
 
-@functools.lru_cache(maxsize=6)
+@functools.lru_cache(maxsize=3)
 def centre_indices(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what `find_centres` does; kept for the last three pairs, as bands ask for the same. Do not write into it."""
+    return find_centres(grid, file_grid, whole=whole)
+
+
+def find_centres(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return row and column in the file of every grid pixel's centre.
 
     Parameters
@@ -52,8 +62,7 @@ def centre_indices(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True)
 
     Returns
     -------
-    tuple of two arrays with the grid's shape. Kept for the last six pairs, since every date and band of a cube
-    asks for the same; do not write into them.
+    tuple of two arrays with the grid's shape.
     """
     rows, cols = grid.shape
     row_axis, col_axis = np.arange(rows) + 0.5, np.arange(cols) + 0.5
@@ -61,20 +70,23 @@ def centre_indices(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True)
         row_position, _ = _positions(grid, file_grid, row_axis, np.zeros(rows))
         _, col_position = _positions(grid, file_grid, np.zeros(cols), col_axis)
         found = np.broadcast_to(row_position[:, None], grid.shape), np.broadcast_to(col_position[None, :], grid.shape)
+        positions: _Positions = lambda part: (found[0][part], found[1][part])  # noqa: E731
     else:
-        found = _interpolated(grid, file_grid, row_axis, col_axis)
+        positions = _interpolated(grid, file_grid, row_axis, col_axis)
     if not whole:
-        return found
-    # A point that cannot be transformed lies nowhere.
-    return tuple(  # type: ignore[return-value]
-        np.floor(np.where(np.isfinite(p) & (np.abs(p) < 2**30), p, -1)).astype("int32") for p in found
-    )
+        return positions(slice(0, rows))
+    indices = np.empty((2, rows, cols), dtype="int32")
+    height = max(1, _AT_ONCE // max(cols, 1))
+    for top in range(0, rows, height):
+        part = slice(top, top + height)
+        for index, position in zip(indices, positions(part), strict=True):
+            # A point that cannot be transformed lies nowhere.
+            index[part] = np.floor(np.where(np.isfinite(position) & (np.abs(position) < 2**30), position, -1))
+    return indices[0], indices[1]
 
 
-def _interpolated(
-    grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any], col_axis: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Transform a lattice exactly, interpolate between, and check the middles of the lattice's cells."""
+def _interpolated(grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any], col_axis: NDArray[Any]) -> _Positions:
+    """Transform a lattice exactly, check the middles of its cells, and return what interpolates between for some rows."""
     exact = functools.partial(_positions, grid, file_grid)
     a, _, c, _, e, f = grid.transform
     lattice_rows = _lattice(grid.shape[0], f / e if grid.is_north_up else 0.0)
@@ -85,11 +97,14 @@ def _interpolated(
     middles = exact(*np.meshgrid(middle_rows, middle_cols, indexing="ij"))
     means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
     worst = max(float(np.max(np.abs(mean - middle))) for mean, middle in zip(means, middles, strict=True))
-    if worst < _TOLERANCE:  # False for NaN and inf too
-        return tuple(  # type: ignore[return-value]
-            _bilinear(p, lattice_rows, lattice_cols, row_axis, col_axis) for p in on_lattice
-        )
-    return exact(*np.meshgrid(row_axis, col_axis, indexing="ij"))
+
+    def positions(part: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+        if worst < _TOLERANCE:  # False for NaN and inf too
+            row, col = (_bilinear(p, lattice_rows, lattice_cols, row_axis[part], col_axis) for p in on_lattice)
+            return row, col
+        return exact(*np.meshgrid(row_axis[part], col_axis, indexing="ij"))
+
+    return positions
 
 
 def _lattice(pixels: int, begin: float) -> NDArray[Any]:

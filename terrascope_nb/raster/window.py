@@ -12,6 +12,7 @@ Nothing is ever filled in: ``inside`` says which pixels of the grid the file has
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.raster.blocks import NativeReader, native_reader
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.lookup import centre_indices
+from terrascope_nb.raster.lookup import centre_indices, find_centres
 
 if TYPE_CHECKING:
     from terrascope_nb.raster.remote import RemoteReader
@@ -192,7 +193,7 @@ def _repeated(reader: Reader, grid: PixelGrid, at: tuple[int, int], factor: int)
 
 def _nearest(reader: Reader, grid: PixelGrid) -> Window:
     """Take, for each grid pixel, the file's pixel that holds its centre."""
-    return take(reader, look_up(reader.info, grid))
+    return take(reader, lookup_for(reader.info.grid, reader.info.levels, grid))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,15 +214,27 @@ def look_up(info: FileInfo, grid: PixelGrid) -> Lookup:
     """Return which pixel of a file holds the centre of each pixel of a grid."""
     level = _level_for(info, grid)
     height, width = info.levels[level]
-    rows, cols = centre_indices(grid, info.grid.recut((height, width)))
+    rows, cols = find_centres(grid, info.grid.recut((height, width)))
     inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
     if not inside.any():
         return Lookup(level, (0, 0, 0, 0), np.zeros(grid.shape, dtype=np.intp), inside)
-    used_rows, used_cols = rows[inside], cols[inside]
-    top, left, right = int(used_rows.min()), int(used_cols.min()), int(used_cols.max()) + 1
-    index = np.zeros(grid.shape, dtype=np.intp)
-    index[inside] = (used_rows - top).astype(np.intp) * (right - left) + (used_cols - left)
-    return Lookup(level, (top, left, int(used_rows.max()) + 1, right), index, inside)
+    (top, bottom), (left, right) = (
+        (int(np.min(n, where=inside, initial=size)), int(np.max(n, where=inside, initial=0)) + 1)
+        for n, size in ((rows, height), (cols, width))
+    )
+    index = rows.astype(np.intp)
+    index -= top
+    index *= right - left
+    index += cols
+    index -= left
+    index[~inside] = 0
+    return Lookup(level, (top, left, bottom, right), index, inside)
+
+
+@functools.lru_cache(maxsize=4)
+def lookup_for(file_grid: PixelGrid, levels: tuple[tuple[int, int], ...], grid: PixelGrid) -> Lookup:
+    """Return `look_up` of a file on that grid; two tiles of two resolutions ask for the same each date."""
+    return look_up(FileInfo(file_grid, "", None, None, None, levels), grid)
 
 
 def take(reader: Reader, lookup: Lookup) -> Window:
