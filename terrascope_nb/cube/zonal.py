@@ -20,8 +20,6 @@ from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
 _EXPECTED = 32
 """Dates whose headers are asked for at once, when the files lie behind HTTP."""
-_Wanted = tuple[int, Source]
-"""A band of the plan and its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +121,45 @@ def _hull(pieces: Sequence[Piece]) -> Piece:
     return Piece(top, left, bottom - top, right - left)
 
 
+@dataclass(slots=True)
+class _Queue:
+    """What is read of one file behind HTTP, in the order it is read in."""
+
+    source: Source
+    """The file."""
+    resampling: str
+    """That of its band."""
+    pieces: list[tuple[int, Piece]] = field(default_factory=list)
+    """What was not asked for yet, each with the number of its target."""
+
+    def ask(self, stream: Stream, *, early: bool) -> None:
+        """Ask for as many of the next pieces as there is memory for, neighbouring blocks together."""
+        count = len(self.pieces)
+        while count:
+            next_ones = [piece for _, piece in self.pieces[:count]]
+            if stream.read_ahead(self.source, next_ones, self.resampling, early=early):
+                break
+            count = 0 if early else count // 2
+        del self.pieces[:count]
+
+    def before(self, target: int, stream: Stream) -> None:
+        """See to it that what is read of a target is on its way, when there is memory for it."""
+        while self.pieces and self.pieces[0][0] < target:
+            del self.pieces[0]
+        if self.pieces and self.pieces[0][0] == target:
+            self.ask(stream, early=False)
+
+
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """An area at one step whose mask was read, and all that is read next asked for."""
+    """An area at one step whose mask was read, and what is read next asked for."""
 
     keeps: Keeps
     """What the mask keeps."""
     is_empty: bool
     """True: the mask keeps nothing that is wanted."""
-    later: dict[_Wanted, list[Piece]]
-    """What to read of each file for which there was no memory yet."""
-
-
-def _ask(stream: Stream, wanted: Mapping[_Wanted, list[Piece]], *, early: bool) -> dict[_Wanted, list[Piece]]:
-    """Fetch what all targets of an area read of a file, neighbouring blocks together; return what is not asked for."""
-    return {
-        (number, source): pieces
-        for (number, source), pieces in wanted.items()
-        if not stream.read_ahead(source, pieces, stream.plan.bands[number].resampling, early=early)
-    }
+    queues: list[_Queue]
+    """What to read of each file behind HTTP."""
 
 
 def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing]) -> _Ready:
@@ -149,26 +167,33 @@ def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, S
     if stream.plan.mask is not None:
         keeps = [stream.kept(scene, area.piece) for scene in step.scenes]
         if not any(keeps) and all(stream.is_masked(n) for s in variables.values() for n in s.numbers):
-            return _Ready(keeps, True, {})
-    wanted: dict[_Wanted, list[Piece]] = {}
+            return _Ready(keeps, True, [])
+    queues: dict[tuple[int, Source], _Queue] = {}
     if stream.is_remote:
         numbers = dict.fromkeys(number for variable in variables.values() for number in variable.numbers)
-        for target in area.targets:
+        for place, target in enumerate(area.targets):
             look = Look(stream, step, target.piece, keeps, target.pick)
             for number in numbers:
                 if (source := look.wanted(number)) is not None:
-                    wanted.setdefault((number, source), []).append(target.piece)
-    return _Ready(keeps, False, _ask(stream, wanted, early=True))
+                    queue = queues.get((number, source))
+                    if queue is None:
+                        resampling = stream.plan.bands[number].resampling
+                        queue = queues[number, source] = _Queue(source, resampling)
+                    queue.pieces.append((place, target.piece))
+    for queue in queues.values():
+        queue.ask(stream, early=True)
+    return _Ready(keeps, False, list(queues.values()))
 
 
 def _reduced(
     stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics, prepared: _Ready
 ) -> Iterator[tuple[str, Partial]]:
-    _ask(stream, prepared.later, early=False)
-    for target in () if prepared.is_empty else area.targets:
+    for place, target in enumerate(() if prepared.is_empty else area.targets):
+        for queue in prepared.queues:
+            queue.before(place, stream)
         look = Look(stream, step, target.piece, prepared.keeps, target.pick)
         for name, variable in variables.items():
             values = look.result(variable.numbers, variable.formula)
             if values is not None:
-                place = target.piece.top, target.piece.left
-                yield name, reduce_picked(values.reshape(-1), target.zone, stats, place)
+                at = target.piece.top, target.piece.left
+                yield name, reduce_picked(values.reshape(-1), target.zone, stats, at)

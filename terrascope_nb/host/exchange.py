@@ -8,6 +8,7 @@ all judgement of what came to `ranges`.
 from __future__ import annotations
 
 import base64
+import mmap
 import re
 import socket
 import ssl
@@ -31,6 +32,8 @@ _FIRST = 2048
 """Bytes of the first read of an answer: the lines before the body, and little of the body, which is copied."""
 _PART = 2**20
 """Bytes by which the memory for a body of unknown length grows."""
+_LARGE = 64 * 1024
+"""Bytes of a body that has pages of memory of its own."""
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-5]\d\d)(?: .*)?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLAIN = re.compile(r"https?://[^/?#@\\]+(/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*)")
@@ -44,6 +47,13 @@ class BrokenExchangeError(Exception):
 
 class SlowExchangeError(Exception):
     """The answer comes too slowly."""
+
+
+def _memory(size: int) -> bytearray | mmap.mmap:
+    """Return memory for a body; much of it goes back to the system at once when it is left, and not to a thread's heap."""
+    if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return bytearray(size)
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 @lru_cache(maxsize=1024)
@@ -104,13 +114,14 @@ class Answer:
         """
         if self._left is not None:
             most = min(most, self._left)
-        memory = bytearray(most if self._left is not None else min(most, _PART))
+        memory = _memory(most) if self._left is not None else bytearray(min(most, _PART))
         got = 0
         while got < most and (count := self._some(memoryview(memory)[got:])):
             got += count
             if time.monotonic() > until:
                 raise SlowExchangeError
             if got == len(memory) < most:
+                assert isinstance(memory, bytearray)
                 memory += bytes(min(_PART, most - got))
         if got == most and self._chunk == 0 and self._left is None:
             self._some(memoryview(bytearray(1)))  # the end, which frees the connection

@@ -40,9 +40,9 @@ _GAP = 64 * 1024
 """Bytes between two blocks that are fetched along rather than asked around."""
 _MOST_RUN = 4 * 2**20
 """Bytes of one request for several blocks."""
-_MOST_BLOCKS = 32 * 2**20
+_MOST_BLOCKS = 48 * 2**20
 """Bytes of blocks in memory, as they are packed in the file."""
-_MOST_UNREAD, _MOST_EARLY = 3 * _MOST_BLOCKS // 4, _MOST_BLOCKS // 2
+_MOST_UNREAD, _MOST_EARLY = 2 * _MOST_BLOCKS // 3, _MOST_BLOCKS // 3
 """Bytes of blocks that are asked for before anybody reads them: what is read next, and what is read later. At 20 ms a
 request, 16 MB on their way fill a line of 800 MB/s."""
 _MOST_GAPS = 0.1

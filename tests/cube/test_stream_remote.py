@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 
+import geopandas
 import numpy as np
 import pandas as pd
 import pytest
+import shapely
 
 from terrascope_nb.analysis.indices import spectral_index
 from terrascope_nb.cube.loader import load
-from terrascope_nb.cube.reduce import composite, time_series
+from terrascope_nb.cube.reduce import composite, time_series, zonal_stats
 from terrascope_nb.errors import AssetUnreachableError
+from terrascope_nb.extent.aoi import area
+from terrascope_nb.raster import remote
 from terrascope_nb.raster.remote import forget_all
 from terrascope_nb.settings import options
 
@@ -82,3 +86,22 @@ def test_a_file_that_cannot_be_had_is_named_by_the_verb(both, window_box):
     server.misbehave = lambda handler, asked, data: "20180708" in asked.path and (handler.reply(401) or True)
     with options(offline=False, retries=0), pytest.raises(AssetUnreachableError, match=r"20180708.*[Ss]ign in"):
         _series(there, window_box(400, 400, 300, 300))
+
+
+@pytest.mark.parametrize("room", [2**25, 300_000, 0], ids=["room for all", "for a few blocks", "for none"])
+def test_zones_get_their_numbers_however_little_is_asked_for_ahead(both, monkeypatch, room):
+    here, there, server = both
+    monkeypatch.setattr(remote, "_MOST_EARLY", room // 2)
+    monkeypatch.setattr(remote, "_MOST_UNREAD", room)
+    corners = [(6e5 + 10 * col, 57e5 - 10 * row) for row in range(20, 1200, 130) for col in range(30, 1200, 130)]
+    boxes = [shapely.box(x, y - 300, x + 400, y) for x, y in corners]
+    fields = area(geopandas.GeoDataFrame({"id": [str(n) for n in range(len(boxes))]}, geometry=boxes, crs=32631))
+
+    def table(items):
+        return zonal_stats(load(items, ["B04", "B08"], mask="clear"), fields, stats=("mean", "count"))
+
+    with options(offline=False):
+        found = table(there)
+    pd.testing.assert_frame_equal(found, table(here))
+    blocks = Counter(asked.path for asked in server.asked if asked.first)
+    assert max(blocks.values()) <= {2**25: 6, 300_000: 30, 0: 49}[room]
