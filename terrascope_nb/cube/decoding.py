@@ -140,6 +140,17 @@ def blank(values: NDArray[np.float32], gone: NDArray[np.bool_], spare: NDArray[n
     np.bitwise_or(bits, spare, out=bits)
 
 
+def fill(
+    values: NDArray[np.float32], others: NDArray[np.float32], take: NDArray[np.bool_], spare: NDArray[np.int32]
+) -> None:
+    """Write others where ``take`` is True, without a branch per pixel; what is left in ``others`` means nothing."""
+    np.negative(take.view("int8"), out=spare)
+    bits, differing = values.view("int32"), others.view("int32")
+    np.bitwise_xor(bits, differing, out=differing)
+    np.bitwise_and(differing, spare, out=differing)
+    np.bitwise_xor(bits, differing, out=bits)
+
+
 def zeroed(values: NDArray[np.float32], valid: NDArray[np.bool_], scratch: Scratch) -> NDArray[np.float32]:
     """Return the values where ``valid``, else 0, in scratch memory and without a branch per pixel."""
     bits: NDArray[np.int32] = scratch.take("bits", values.shape, np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.analysis.indices import Formula
-from terrascope_nb.cube.decoding import Decoder, blank
+from terrascope_nb.cube.decoding import Decoder, blank, fill
 from terrascope_nb.cube.formula import Scratch
 from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
@@ -125,10 +125,10 @@ class Look:
                 found = self._decoded(number, source, drop, _LATER)
                 if found is not None:
                     values, gone = found
-                    take = gaps if gone is None else gaps & ~gone
-                    np.copyto(fused, values, where=take)
-                    gaps &= ~take
-                    gaps = gaps if gaps.any() else None
+                    take = gaps if gone is None else np.greater(gaps, gone)
+                    fill(fused, values, take, self._scratch.take("bits", self.shape, np.int32))
+                    gaps = None if gone is None else np.logical_and(gaps, gone, out=gaps)
+                    gaps = gaps if gaps is not None and gaps.any() else None
         return None if fused is None else (fused, gaps)
 
     def _decoded(self, number: int, source: Source, drop: NDArray[np.bool_] | bool, name: str) -> _Raw | None:
