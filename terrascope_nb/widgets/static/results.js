@@ -170,6 +170,7 @@ function render({ model, el }) {
     for (const column of COLUMNS) {
       const cell = make("th");
       cell.scope = "col";
+      if (model.get("rows").some((entry) => typeof entry[column] === "number")) cell.className = "tsnb-number";
       if (order.column === column) cell.setAttribute("aria-sort", order.up ? "ascending" : "descending");
       const button = make("button", "tsnb-sort", words[column]);
       button.type = "button";
