@@ -115,6 +115,17 @@ def test_the_ground_is_dark_in_a_dark_lab(lab, raster):
     assert after < 100 < 200 < before
 
 
+def test_a_map_that_the_page_gives_more_room_fills_it_and_tells_the_kernel(lab, raster):
+    seen = show(lab, raster)
+    heights = [lab.ask("m.bounds[1][0] - m.bounds[0][0]")]
+    seen.element.evaluate("one => { one.style.height = '800px'; one.parentElement.style.height = '800px'; }")
+    lab.holds(f"round((m.bounds[1][0] - m.bounds[0][0]) / {heights[0]}, 2)", 1.6)
+    assert lab.ask("list(m.center)") == pytest.approx(CENTER, abs=5e-5)
+    assert seen.size()[1] == 800
+    seen.wait_for_tiles()
+    check_colours(seen, raster, "viridis", 0, 10_000)
+
+
 def test_an_online_basemap_that_does_not_load_is_replaced(lab, raster):
     seen = show(lab, raster, "m.set_basemap('OpenStreetMap.Mapnik')", "print(*m.notes, type(m.layers[0]).__name__)")
     lab.watch.expect("Failed to load resource.*openstreetmap")
