@@ -7,6 +7,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import Future
@@ -19,6 +20,8 @@ from terrascope_nb.settings import get_settings
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
+_SOON = 20.0
+"""Seconds after which nobody is expected to read what was announced."""
 _DIGEST = 16
 """Bytes before the content of a file on disk that tell a damaged one."""
 
@@ -35,6 +38,7 @@ class Shelf(Generic[Key, Value]):
         self._lock = threading.Lock()
         self._kept: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._fresh: OrderedDict[Key, tuple[Value, int]] = OrderedDict()  # announced and not yet read
+        self._came: dict[Key, float] = {}
         self._bytes = 0
         self._coming: dict[Key, Future[Value]] = {}
         self._unread: dict[Key, int] = {}
@@ -53,7 +57,9 @@ class Shelf(Generic[Key, Value]):
         with self._lock:
             mine = [key for key in sizes if not self.has(key)]
             if mine and self._unread_bytes + sum(sizes[key] for key in mine) > most_unread:
-                return None
+                self._leave_old()
+                if self._unread_bytes + sum(sizes[key] for key in mine) > most_unread:
+                    return None
             for key in mine:
                 self._coming[key] = Future()
                 self._unread[key] = sizes[key]
@@ -62,6 +68,15 @@ class Shelf(Generic[Key, Value]):
 
     def _read(self, key: Key) -> None:
         self._unread_bytes -= self._unread.pop(key, 0)
+        self._came.pop(key, None)
+        if key in self._fresh:
+            self._kept[key] = self._fresh.pop(key)
+
+    def _leave_old(self) -> None:
+        """Count what came long ago as read: whoever wanted it was stopped."""
+        before = time.monotonic() - _SOON
+        for key in [key for key, came in self._came.items() if came <= before]:
+            self._read(key)
 
     def claim(self, keys: Iterable[Key]) -> tuple[dict[Key, Value], dict[Key, Future[Value]], list[Key]]:
         """Return what is here, what others fetch, and what the caller now must `put` or `give_up`."""
@@ -69,8 +84,6 @@ class Shelf(Generic[Key, Value]):
         with self._lock:
             for key in keys:
                 self._read(key)
-                if key in self._fresh:
-                    self._kept[key] = self._fresh.pop(key)
                 if key in self._kept:
                     self._kept.move_to_end(key)
                     here[key] = self._kept[key][0]
@@ -89,7 +102,9 @@ class Shelf(Generic[Key, Value]):
             if size > self._most // 4:
                 self._read(key)
             else:
-                if not is_fresh:
+                if is_fresh:
+                    self._came[key] = time.monotonic()
+                else:
                     self._drop(key)
                 (self._fresh if is_fresh else self._kept)[key] = value, size
                 self._bytes += size
@@ -113,9 +128,9 @@ class Shelf(Generic[Key, Value]):
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
-        found = self._kept.pop(key, None) or self._fresh.pop(key, None)
+        self._read(key)
+        found = self._kept.pop(key, None)
         if found is not None:
-            self._read(key)
             self._bytes -= found[1]
 
     @property

@@ -14,6 +14,7 @@ import pytest
 from remote_files import cog, noise, truth
 
 from terrascope_nb.errors import AssetUnreachableError
+from terrascope_nb.raster import remote_cache
 from terrascope_nb.raster.remote import forget_all, remote_reader
 from terrascope_nb.raster.remote_cache import DiskShelf, GivenUpError, Shelf
 from terrascope_nb.settings import get_settings, options
@@ -156,3 +157,14 @@ def test_the_shelf_keeps_what_was_announced_until_it_is_read_and_counts_it():
     assert shelf.announce({"e": 300}, 500) == ["e"]
     shelf.put("e", bytes(300), 300)  # larger than a quarter of the shelf: not kept, so not counted
     assert shelf.announce({"f": 300}, 500) == ["f"]
+
+
+def test_what_was_announced_for_a_reader_that_was_stopped_takes_no_room_for_ever(monkeypatch):
+    shelf: Shelf[str, bytes] = Shelf(1000)
+    assert shelf.announce({"a": 200, "b": 200}, 400) == ["a", "b"]
+    shelf.put("a", bytes(200), 200)
+    assert shelf.announce({"c": 200}, 400) is None
+    monkeypatch.setattr(remote_cache, "_SOON", 0.0)
+    assert shelf.announce({"c": 300}, 400) is None  # b is still on its way
+    assert shelf.announce({"c": 200}, 400) == ["c"]
+    assert list(shelf.claim(["a"])[0]) == ["a"]
