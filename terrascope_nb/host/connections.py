@@ -6,13 +6,13 @@ import atexit
 import os
 import ssl
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd
 from terrascope_nb.host.exchange import Line, Origin, origin_of
+from terrascope_nb.host.waiting import WaitingThreads
 
 _CONNECTING = 10.0
 """Seconds for a connection to be made."""
@@ -28,7 +28,7 @@ class _Shared:
         self.secure: ssl.SSLContext | None = None
         self.lock = threading.Lock()
         self.crowds: dict[Origin, Crowd] = {}
-        self.threads: ThreadPoolExecutor | None = None
+        self.threads = WaitingThreads(MOST_AT_ONCE, "terrascope-ranges")
 
 
 _shared = _Shared()
@@ -47,10 +47,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_start_anew)
 
 
-def shared_threads() -> ThreadPoolExecutor:
+def shared_threads() -> WaitingThreads:
     """Return the threads that wait for servers."""
-    if _shared.threads is None:
-        _shared.threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="terrascope-ranges")
     return _shared.threads
 
 
