@@ -84,7 +84,9 @@ def test_where_nothing_is_the_answer_has_no_picture():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"z": -1}, {"z": 99}, {"y": 8}, {"x": "west"}, {"z": None}], ids=["z", "deep", "y", "words", "none"]
+    "wrong",
+    [{"z": -1}, {"z": 99}, {"y": 8}, {"x": "west"}, {"z": None}, {"z": float("inf")}],
+    ids=["z", "deep", "y", "words", "none", "infinite"],
 )
 def test_a_tile_outside_the_world_is_empty_and_paints_nothing(wrong):
     wire = Wire()
@@ -94,6 +96,15 @@ def test_a_tile_outside_the_world_is_empty_and_paints_nothing(wrong):
 
     TileChannel(wire.send, paint).handle(ask("a", **wrong))
     assert wire.wait_for(1)[0][0]["state"] == "empty"
+
+
+@pytest.mark.parametrize("tiles", [None, [None], ["a"], []])
+def test_a_message_without_tiles_is_passed_over(tiles):
+    wire = Wire()
+    channel = TileChannel(wire.send, lambda *_: b"picture")
+    assert channel.handle({"msg": "tiles", "tiles": tiles})
+    channel.handle(ask("a"))
+    assert [content["id"] for content, _ in wire.wait_for(1)] == ["a"]
 
 
 def test_a_failure_is_answered_with_its_reason_and_without_secrets():

@@ -72,7 +72,7 @@ class TileChannel:
         """Take a message of the front-end; False when it is not about tiles."""
         kind = content.get("msg")
         if kind == "tiles":
-            self._ask(content.get("tiles", ()))
+            self._ask(content.get("tiles") or ())
         elif kind == "cancel":
             self.cancel(str(name) for name in content.get("ids", ()))
         elif kind == "ping":
@@ -100,6 +100,8 @@ class TileChannel:
     def _ask(self, tiles: Iterable[Mapping[str, Any]]) -> None:
         wanted: list[tuple[str, TileAddress, Job]] = []
         for one in tiles:
+            if not isinstance(one, Mapping):
+                continue
             name, tile = str(one.get("id", "")), _address(one)
             if tile is None:
                 self._send({"msg": "tile", "id": name, "state": "empty"}, ())
@@ -160,7 +162,7 @@ def _address(content: Mapping[str, Any]) -> TileAddress | None:
     """Return the tile that is asked for, with columns of the world's copies turned into the world's own."""
     try:
         z, x, y = (int(content[key]) for key in ("z", "x", "y"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     if not 0 <= z <= MOST_ZOOM or not 0 <= y < 2**z:
         return None

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyproj import CRS
+
 from terrascope_nb.catalogue.item_facts import time_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.query import search
@@ -136,6 +138,8 @@ class Estimate:
     """Rows and columns."""
     resolution: float
     """Pixel size in the unit of the coordinate system."""
+    unit: str
+    """That unit: m, ° or its name."""
     n_bytes: int
     """Size with all values in memory."""
     available: int
@@ -148,13 +152,13 @@ class Estimate:
 
     def __str__(self) -> str:
         text = say(
-            "{times} date(s), {variables} band(s), {rows} × {cols} pixels of {resolution}: {size} when all is read; "
+            "Dates: {times}, bands: {variables}, {rows} × {cols} pixels of {resolution}: {size} when all is read; "
             "{available} of memory free here",
             times=self.times,
             variables=self.variables,
             rows=self.shape[0],
             cols=self.shape[1],
-            resolution=f"{self.resolution:g}",
+            resolution=f"{self.resolution:g} {self.unit}",
             size=size_text(self.n_bytes),
             available=size_text(self.available),
         )
@@ -180,8 +184,14 @@ def estimate(items: Items, area: Aoi | None, options: Mapping[str, Any]) -> Esti
     plan = plan_of(make_cube(items, area, options))
     assert plan is not None  # load() records one
     return Estimate(
-        len(plan.steps), len(plan.bands), plan.grid.shape, plan.grid.resolution[1], plan.n_bytes, available_memory()
-    )
+        len(plan.steps), len(plan.bands), plan.grid.shape, plan.grid.resolution[1], _unit_of(plan.grid.crs),
+        plan.n_bytes, available_memory(),
+    )  # fmt: skip
+
+
+def _unit_of(crs: str) -> str:
+    name = CRS(crs).axis_info[0].unit_name
+    return {"metre": "m", "degree": "°"}.get(name, name)
 
 
 def in_memory(cube: xr.Dataset) -> xr.Dataset:

@@ -11,6 +11,7 @@ from shapely.geometry import mapping
 from terrascope_nb.catalogue.item_facts import time_of
 from terrascope_nb.catalogue.items import Items
 from terrascope_nb.catalogue.sources import footprint_of
+from terrascope_nb.words import say
 
 if TYPE_CHECKING:
     from terrascope_nb.widgets.live_map.map import Map
@@ -36,7 +37,7 @@ class Footprints(ipyleaflet.GeoJSON):  # type: ignore[misc]  # ipyleaflet is unt
     """
 
     def __init__(self, items: Items | None = None, **traits: Any) -> None:
-        super().__init__(data=_data(Items(())), hover_style=_LIT, name="footprints", **traits)
+        super().__init__(data=_data(Items(())), hover_style=_LIT, name=say("Footprints"), **traits)
         self.items = Items(())
         self._ids: list[str] = []
         self._tree: shapely.STRtree | None = None

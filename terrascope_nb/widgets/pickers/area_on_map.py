@@ -16,6 +16,7 @@ from terrascope_nb.extent.aoi import Aoi, Feature
 from terrascope_nb.extent.mgrs import tile_footprint, tiles_of
 from terrascope_nb.widgets.parts.field import close_parts
 from terrascope_nb.widgets.pickers.area_drawing import as_drawn, on_the_map
+from terrascope_nb.words import say
 
 Bounds = tuple[float, float, float, float]
 # Blue and vermilion of Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind people too, and the
@@ -52,7 +53,7 @@ class AreaOnMap:
         self._found: dict[str, Any] = {}
         self._watches = False
         self.control = self._own_control()
-        self.layer = ipyleaflet.GeoJSON(data=_EMPTY, name="Area")
+        self.layer = ipyleaflet.GeoJSON(data=_EMPTY, name=say("Area"))
         self.grid = ipyleaflet.GeoJSON(data=_EMPTY, name="Tiles", hover_style={"weight": 3, "fillOpacity": 0.15})
         self.grid.on_click(self._clicked)
         self.grid.on_hover(self._hovered)

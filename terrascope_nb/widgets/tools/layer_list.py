@@ -86,12 +86,12 @@ class LayerList(Tool):
             widgets.link((slider, "value"), (layer, "opacity"))
             fields.append(slider)
         fields += [
-            button("↑", lambda: self.move(layer, 1), tooltip=say("{layer}: up", layer=title)),
-            button("↓", lambda: self.move(layer, -1), tooltip=say("{layer}: down", layer=title)),
+            button(say("Up"), lambda: self.move(layer, 1), tooltip=say("{layer}: up", layer=title)),
+            button(say("Down"), lambda: self.move(layer, -1), tooltip=say("{layer}: down", layer=title)),
             button(say("Remove"), lambda: self.map.remove(layer), tooltip=say("{layer}: remove", layer=title)),
         ]
         for one in fields[-3:]:
-            one.layout.min_width = "2.5em"
+            one.layout.min_width = "3.5em"
         return row(*fields)
 
 

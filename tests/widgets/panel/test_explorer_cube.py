@@ -24,7 +24,7 @@ def test_the_size_told_before_loading_is_the_size_of_the_cube(explorer):
 
 
 def test_a_size_that_does_not_fit_says_what_to_do():
-    size = work.Estimate(100, 4, (10980, 10980), 10.0, 192_000_000_000, 8_000_000_000)
+    size = work.Estimate(100, 4, (10980, 10980), 10.0, "m", 192_000_000_000, 8_000_000_000)
     assert size.is_too_big
     assert "192 GB" in str(size)
     assert "fewer bands" in str(size)

@@ -41,7 +41,17 @@ def test_the_saved_notebook_has_a_picture_and_says_it_all_in_words(explorer):
     explorer.wait(30)
     bundle = explorer._repr_mimebundle_()
     text = bundle["text/plain"]
-    for said in ("s2-ndvi", "3.021", "2018-06-01", f"{day}: ", "dropped", "kept", "8 date(s)", "ts.search("):
+    for said in (
+        "s2-ndvi",
+        "3.021",
+        "2018-06-01",
+        f"{day}: ",
+        "dropped",
+        "kept",
+        "Dates: 8",
+        "pixels of 10 m",
+        "ts.search(",
+    ):
         assert said in text
     picture = Image.open(io.BytesIO(base64.b64decode(bundle["image/png"])))
     assert picture.width >= 600
