@@ -85,6 +85,25 @@ def find_centres(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True) -
     return indices[0], indices[1]
 
 
+def steps_between(file_grid: PixelGrid, grid: PixelGrid) -> tuple[float, float]:
+    """Return how many file pixels lie along one grid pixel, down and across; (1, 1) where that cannot be said."""
+    if same_crs(file_grid.crs, grid.crs):
+        file_y, file_x = file_grid.resolution
+        grid_y, grid_x = grid.resolution
+        return grid_y / file_y, grid_x / file_x
+    # Measured at the middle of the file, so that every piece of a cube comes to the same answer.
+    rows, cols = file_grid.shape
+    heart = file_grid.crop(rows // 2, cols // 2, 1, 1)
+    row, col = (float(position[0, 0]) for position in centre_indices(heart, grid, whole=False))
+    if not (np.isfinite(row) and np.isfinite(col)):
+        return 1.0, 1.0
+    middle = grid.crop(int(np.floor(row)), int(np.floor(col)), 2, 2)
+    row_index, col_index = centre_indices(middle, file_grid, whole=False)
+    down = float(np.hypot(col_index[1, 0] - col_index[0, 0], row_index[1, 0] - row_index[0, 0]))
+    across = float(np.hypot(col_index[0, 1] - col_index[0, 0], row_index[0, 1] - row_index[0, 0]))
+    return (down, across) if np.isfinite(across) and np.isfinite(down) else (1.0, 1.0)
+
+
 def _interpolated(grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any], col_axis: NDArray[Any]) -> _Positions:
     """Transform a lattice exactly, check the middles of its cells, and return what interpolates between for some rows."""
     exact = functools.partial(_positions, grid, file_grid)

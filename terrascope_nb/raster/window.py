@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.raster.blocks import NativeReader, native_reader
-from terrascope_nb.raster.grid import PixelGrid, same_crs
+from terrascope_nb.raster.grid import PixelGrid
 from terrascope_nb.raster.info import FileInfo
-from terrascope_nb.raster.lookup import centre_indices, find_centres
+from terrascope_nb.raster.lookup import find_centres, steps_between
 
 if TYPE_CHECKING:
     from terrascope_nb.raster.remote import RemoteReader
@@ -261,59 +261,12 @@ def _level_for(info: FileInfo, grid: PixelGrid) -> int:
 
 def _ground_ratio(file_grid: PixelGrid, grid: PixelGrid) -> float:
     """How many file pixels lie along one grid pixel (the smaller of the two directions)."""
-    if same_crs(file_grid.crs, grid.crs):
-        file_y, file_x = file_grid.resolution
-        grid_y, grid_x = grid.resolution
-        return min(grid_y / file_y, grid_x / file_x)
-    # Measured at the middle of the file, so that every piece of a cube comes to the same answer.
-    rows, cols = file_grid.shape
-    heart = file_grid.crop(rows // 2, cols // 2, 1, 1)
-    row, col = (float(position[0, 0]) for position in centre_indices(heart, grid, whole=False))
-    if not (np.isfinite(row) and np.isfinite(col)):
-        return 1.0
-    middle = grid.crop(int(np.floor(row)), int(np.floor(col)), 2, 2)
-    row_index, col_index = centre_indices(middle, file_grid, whole=False)
-    across = float(np.hypot(col_index[0, 1] - col_index[0, 0], row_index[0, 1] - row_index[0, 0]))
-    down = float(np.hypot(col_index[1, 0] - col_index[0, 0], row_index[1, 0] - row_index[0, 0]))
-    return min(across, down) if np.isfinite(across) and np.isfinite(down) else 1.0
+    return min(steps_between(file_grid, grid))
 
 
 def _warped(reader: Reader, grid: PixelGrid, resampling: str, nodata: float | None) -> Window:
     """Let GDAL resample; nodata takes no part, and a pixel counts as inside when its centre is."""
-    import rasterio  # as in `open_reader`
-    from rasterio.enums import Resampling
-    from rasterio.warp import reproject
+    from terrascope_nb.raster.warp import warped  # only for grids that are resampled
 
-    info = reader.info
-    missing = info.nodata if nodata is None else nodata
-    rows, cols = centre_indices(grid, info.grid)
-    inside = (rows >= 0) & (rows < info.grid.shape[0]) & (cols >= 0) & (cols < info.grid.shape[1])
-    stored = np.zeros(grid.shape, dtype=info.dtype)
-    source, source_grid = _source_piece(reader, grid)
-    if source is not None:
-        reproject(
-            source,
-            stored,
-            src_transform=rasterio.Affine(*source_grid.transform),
-            src_crs=info.grid.crs,
-            dst_transform=rasterio.Affine(*grid.transform),
-            dst_crs=grid.crs,
-            resampling=Resampling[resampling],
-            src_nodata=missing,
-            dst_nodata=missing,
-            init_dest_nodata=True,
-        )
-    return Window(stored, inside, info)
-
-
-def _source_piece(reader: Reader, grid: PixelGrid) -> tuple[NDArray[Any] | None, PixelGrid]:
-    """Read the part of the file under the grid, with a margin for the resampling kernel."""
-    info = reader.info
-    rows, cols = centre_indices(grid.pad(2), info.grid)
-    height, width = info.grid.shape
-    margin = int(3 * max(1.0, _ground_ratio(info.grid, grid))) + 3
-    top, bottom = max(int(rows.min()) - margin, 0), min(int(rows.max()) + margin + 1, height)
-    left, right = max(int(cols.min()) - margin, 0), min(int(cols.max()) + margin + 1, width)
-    if top >= bottom or left >= right:
-        return None, info.grid
-    return reader.read(0, top, left, bottom, right), info.grid.crop(top, left, bottom - top, right - left)
+    missing = reader.info.nodata if nodata is None else nodata
+    return Window(*warped(reader, grid, resampling, missing), reader.info)

@@ -9,11 +9,15 @@ import pytest
 import rioxarray  # noqa: F401 - registers .rio
 import xarray as xr
 from generated_tiles import FS, GS, LB, Tile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
 from terrascope_nb.cube.loader import load
+from terrascope_nb.cube.reduce import composite
 from terrascope_nb.errors import GridError, TerrascopeWarning
 from terrascope_nb.extent.aoi import area as make_area
+from terrascope_nb.settings import options
 
 
 def centres(cube, epsg: int) -> tuple[np.ndarray, np.ndarray]:
@@ -153,3 +157,30 @@ def test_like_something_without_a_grid_is_refused(tiles, like):
 def test_like_leaves_no_room_for_resolution_and_crs(tiles, more):
     with pytest.raises(GridError, match="like="):
         load([tiles["31UFS"]], "B04", like=GeoBox.from_bbox((4, 51, 5, 52), resolution=0.1), **more)
+
+
+@pytest.mark.filterwarnings("ignore:load. grid of:terrascope_nb.errors.TerrascopeWarning")
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), grid=st.sampled_from([("EPSG:3857", 33), ("EPSG:32632", 10), ("EPSG:3035", 20)]))
+def test_a_resampled_cube_has_the_same_numbers_in_any_crop_any_chunks_and_any_verb(noisy_scene, data, grid):
+    (crs, resolution), how = grid, data.draw(st.sampled_from(["bilinear", "cubic", "average"]))
+    ask = {"crs": crs, "resolution": resolution, "resampling": how}
+    with options(archive_roots=(noisy_scene[0],), offline=True):
+        cube = load([noisy_scene[1]], ["B04"], **ask)
+        whole = cube.B04.values[0]
+        chunks = {axis: data.draw(st.integers(64, 300)) for axis in ("y", "x")}
+        assert np.array_equal(
+            load([noisy_scene[1]], ["B04"], chunks=chunks, **ask).B04.values[0], whole, equal_nan=True
+        )
+        top, left = (data.draw(st.integers(0, side - 1)) for side in whole.shape)
+        cut = slice(top, data.draw(st.integers(top + 1, whole.shape[0]))), slice(left, None)
+        crop = cube.isel(y=cut[0], x=cut[1])
+        assert np.array_equal(crop.B04.values[0], whole[cut], equal_nan=True)
+        assert np.array_equal(composite(crop, how="mean").B04.values.squeeze(), whole[cut].squeeze(), equal_nan=True)
+
+
+@pytest.fixture(scope="module")
+def noisy_scene(tmp_path_factory, shared):
+    root = tmp_path_factory.mktemp("noisy")
+    numbers = np.random.default_rng(11)
+    return root, shared.scene(root, {"B04": numbers.integers(0, 9000, (384, 384)).astype("int16")})
