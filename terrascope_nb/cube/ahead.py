@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
+from terrascope_nb.host.waiting import carrying_stop, result_of, stoppable
+
 Task = TypeVar("Task")
 Ready = TypeVar("Ready")
 
@@ -33,7 +35,8 @@ def ready(
         return
     pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="terrascope-ahead")
     try:
-        yield _in_order(pool, tasks, prepare)
+        with stoppable():
+            yield _in_order(pool, tasks, carrying_stop(prepare))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -46,6 +49,6 @@ def _in_order(
         queue.append((task, pool.submit(prepare, task)))
         if len(queue) > _AHEAD:
             first, coming = queue.popleft()
-            yield first, coming.result
+            yield first, partial(result_of, coming)
     for last, coming in queue:
-        yield last, coming.result
+        yield last, partial(result_of, coming)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from terrascope_nb.cube.progress import Meter
 from terrascope_nb.host.limits import cores
+from terrascope_nb.host.waiting import carrying_stop, stoppable
 
 Task = TypeVar("Task")
 
@@ -31,7 +32,8 @@ def work(do: Callable[[Task], None], tasks: Iterable[Task], total: int, what: st
 
     Raises
     ------
-    Whatever a task raises first, or KeyboardInterrupt; no further task is begun then.
+    Whatever a task raises first, or KeyboardInterrupt, which ends what tasks wait for from a server too; no further task
+    is begun then.
     """
     stop, lock, waiting = threading.Event(), threading.Lock(), iter(tasks)
 
@@ -51,11 +53,12 @@ def work(do: Callable[[Task], None], tasks: Iterable[Task], total: int, what: st
     threads = min(max(cores(), _REMOTE) if remote else cores(), total)
     with Meter(what, total) as meter:
         if threads < 2:
-            keep_going(meter)
+            with stoppable():
+                keep_going(meter)
             return
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(threads) as pool, stoppable():
             try:
-                for running in [pool.submit(keep_going, meter) for _ in range(threads)]:
+                for running in [pool.submit(carrying_stop(keep_going), meter) for _ in range(threads)]:
                     running.result()
             except BaseException:
                 stop.set()

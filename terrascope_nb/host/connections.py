@@ -6,12 +6,11 @@ import atexit
 import os
 import ssl
 import threading
-from functools import lru_cache
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd
-from terrascope_nb.host.exchange import Line, Origin, origin_of
+from terrascope_nb.host.exchange import Line, NoWayError, Origin, origin_of
 from terrascope_nb.host.waiting import WaitingThreads
 
 _CONNECTING = 10.0
@@ -20,12 +19,18 @@ _MOST_ORIGINS = 16
 """Servers with which connections are kept."""
 
 
+_Around = tuple[str | None, ...]
+"""What the environment says of proxies and certificates; other values make other connections."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXIES = tuple(name for kind in ("http", "https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
+
+
 class _Shared:
     """What the threads of a process share."""
 
     def __init__(self) -> None:
-        self.idle: dict[Origin, list[Line]] = {}
-        self.secure: ssl.SSLContext | None = None
+        self.idle: dict[tuple[Origin, _Around], list[Line]] = {}
+        self.secure: dict[str, ssl.SSLContext] = {}
         self.lock = threading.Lock()
         self.crowds: dict[Origin, Crowd] = {}
         self.threads = WaitingThreads(MOST_AT_ONCE, "terrascope-ranges")
@@ -39,7 +44,6 @@ def _start_anew() -> None:
     before, _shared = _shared, _Shared()
     for line in [line for idle in before.idle.values() for line in idle]:
         line.close()  # for this process only
-    _proxy_for.cache_clear()
 
 
 atexit.register(_start_anew)
@@ -58,25 +62,34 @@ def crowd_at(url: str) -> Crowd:
     return _shared.crowds.get(origin) or _shared.crowds.setdefault(origin, Crowd())
 
 
-@lru_cache(maxsize=64)
+def _around() -> _Around:
+    return tuple([os.environ.get(name) for name in _BUNDLES + _PROXIES])
+
+
 def _proxy_for(origin: Origin) -> str | None:
-    url = f"{origin[0]}://{origin[1]}:{origin[2]}"
+    host = f"[{origin[1]}]" if ":" in origin[1] else origin[1]
+    url = f"{origin[0]}://{host}:{origin[2]}"
     return select_proxy(url, get_environ_proxies(url, no_proxy=None))
 
 
-def line_to(url: str, timeout: float) -> Line:
+def line_to(url: str, timeout: float, *, anew: bool = False) -> Line:
     """Return a connection for an address, to be given back; proxy and certificates come from the environment.
+
+    Parameters
+    ----------
+    anew : bool
+        True: none that served before.
 
     Raises
     ------
-    ssl.SSLError
-        There is no trust in the server, or none of our certificates can be read.
-    OSError, ValueError
-        There is no connection to be had, or the address is none.
+    ValueError, NoWayError
+        As `Line`; also when our certificates cannot be read.
+    OSError, BrokenExchangeError, SlowExchangeError
+        As `Line`: there is no connection to be had now.
     """
     origin = origin_of(url)
-    idle = _shared.idle.get(origin) or ()
-    while idle:
+    idle = _shared.idle.get((origin, _around())) or ()
+    while idle and not anew:
         try:
             line = idle.pop()
         except IndexError:  # another thread was faster
@@ -90,7 +103,7 @@ def line_to(url: str, timeout: float) -> Line:
 def give_back(line: Line) -> None:
     """Keep a connection for the next who asks."""
     shared = _shared
-    shared.idle.setdefault(line.origin, []).append(line)
+    shared.idle.setdefault((line.origin, _around()), []).append(line)
     while len(shared.idle) > _MOST_ORIGINS:
         for gone in shared.idle.pop(next(iter(shared.idle)), []):
             gone.close()
@@ -98,18 +111,18 @@ def give_back(line: Line) -> None:
 
 def _secure() -> ssl.SSLContext:
     """Return what a connection over TLS trusts; made when first needed, since reading the certificates takes 20 ms."""
+    bundle = next(filter(None, map(os.environ.get, _BUNDLES)), DEFAULT_CA_BUNDLE_PATH)
     with _shared.lock:
-        if _shared.secure is None:
-            _shared.secure = _trust()
-        return _shared.secure
+        if bundle not in _shared.secure:
+            _shared.secure[bundle] = _trust(bundle)
+        return _shared.secure[bundle]
 
 
-def _trust() -> ssl.SSLContext:
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH
+def _trust(bundle: str) -> ssl.SSLContext:
     is_folder = os.path.isdir(bundle)  # noqa: PTH112 - a text from the environment
     try:
         made = ssl.create_default_context(cafile=None if is_folder else bundle, capath=bundle if is_folder else None)
     except OSError as error:
-        raise ssl.SSLError(f"the certificates in {bundle} cannot be read ({error})") from error
+        raise NoWayError(f"the certificates in {bundle} cannot be read ({error})") from error
     made.set_alpn_protocols(["http/1.1"])
     return made

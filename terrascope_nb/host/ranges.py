@@ -13,14 +13,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from ssl import SSLError
+from ssl import SSLCertVerificationError
 from urllib.parse import urljoin, urlsplit
 
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
 from terrascope_nb.host.connections import crowd_at, give_back, line_to, shared_threads
 from terrascope_nb.host.crowd import Crowd, seconds_to_wait
-from terrascope_nb.host.exchange import Answer, BrokenExchangeError, Bytes, Line, SlowExchangeError, origin_of
+from terrascope_nb.host.exchange import (
+    Answer,
+    BrokenExchangeError,
+    Bytes,
+    Line,
+    NoWayError,
+    SlowExchangeError,
+    origin_of,
+)
 from terrascope_nb.host.session import user_agent
+from terrascope_nb.host.waiting import LOOK, current_stop
 from terrascope_nb.settings import get_settings
 
 Headers = Mapping[str, str]
@@ -31,7 +40,7 @@ _MOST_AHEAD = 16 * 2**20
 _MOST_REDIRECTS = 5
 _SLOWEST = 4096
 """Bytes per second; an answer that comes more slowly counts as broken."""
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})")
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|\?xml[^>]*>\s*<(!doctype\s+html|html))", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -122,11 +131,12 @@ def fetch(url: str, start: int, stop: int, *, version: Version | None = None) ->
     CorruptAssetError
         The file ends before ``start``, or is another version; ``changed`` tells these apart.
     """
-    settings = get_settings()
+    settings, sign = get_settings(), current_stop()
     for attempt in range(settings.retries + 1):
         try:
             return _ask(url, start, stop, version, settings.timeout)
         except _AgainError as fault:
+            sign.check()
             if attempt == settings.retries:
                 raise AssetUnreachableError(
                     f"{url} did not arrive in {attempt + 1} tries: {fault}. The server may be down or too busy, or the "
@@ -135,7 +145,7 @@ def fetch(url: str, start: int, stop: int, *, version: Version | None = None) ->
                     status=fault.status,
                 ) from fault.__cause__
             # Tries of many threads must not come all at once.
-            time.sleep(max(fault.pause, 0.3 * 2**attempt * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
+            sign.pause(max(fault.pause, 0.3 * 2**attempt * random.uniform(0.5, 1.5)))  # noqa: S311 - no secret
     raise AssertionError  # the last attempt returns or raises
 
 
@@ -162,7 +172,8 @@ def fetch_each(
                 number, (start, stop) = todo.pop()
                 waiting[threads.submit(_exactly, url, start, stop, version)] = number
                 ahead += stop - start
-            for done in wait(waiting, return_when=FIRST_COMPLETED).done:
+            current_stop().check()
+            for done in wait(waiting, LOOK, FIRST_COMPLETED).done:
                 number = waiting.pop(done)
                 ahead -= spans[number][1] - spans[number][0]
                 yield number, done.result()
@@ -186,11 +197,12 @@ def _exactly(url: str, start: int, stop: int, version: Version | None) -> Bytes:
 
 def _ask(url: str, start: int, stop: int, version: Version | None, timeout: float) -> Piece:
     """Ask once, following redirects."""
-    here = url
+    here, at_home = url, True
     for _ in range(_MOST_REDIRECTS + 1):
         with _crowd(url, here).place() as crowd:
             headers = {"Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity", "User-Agent": user_agent()}
-            if origin_of(here) == origin_of(url):  # nobody else may see a token
+            at_home &= origin_of(here) == origin_of(url)
+            if at_home:  # nobody else may see a token, nor choose for which address it is sent
                 headers |= headers_for(here)
             line, answer = _answered(url, here, headers, timeout)
             try:
@@ -211,34 +223,53 @@ def _crowd(url: str, here: str) -> Crowd:
 
 
 def _no_way(url: str, error: Exception) -> AssetUnreachableError:
+    what = (
+        "the certificates of this machine (REQUESTS_CA_BUNDLE)" if isinstance(error, SSLCertVerificationError)
+        else "how this machine reaches the network (HTTPS_PROXY, REQUESTS_CA_BUNDLE)" if isinstance(error, NoWayError)
+        else "the address"
+    )  # fmt: skip
     return AssetUnreachableError(
-        f"{url} cannot be asked for: {error}. Check the address, and the certificates of this machine "
-        "(REQUESTS_CA_BUNDLE).",
+        f"{url} cannot be asked for: {error}. Check {what}.",
         href=url,
         status=None,
     )
 
 
 def _answered(url: str, here: str, headers: Headers, timeout: float) -> tuple[Line, Answer]:
+    """Return an answer and its connection; one that the server had closed meanwhile costs no try."""
+    line = None
     try:
         line = line_to(here, timeout)
-    except (SSLError, ValueError) as error:
-        raise _no_way(url, error) from error
-    except (BrokenExchangeError, OSError) as error:
-        raise _AgainError(f"no answer ({error or type(error).__name__})") from error
-    try:
+        try:
+            return line, line.ask(here, headers, timeout)
+        except (BrokenExchangeError, OSError) as error:
+            if not line.is_stale or isinstance(error, TimeoutError):
+                raise
+            line.close()
+        current_stop().check()
+        line = line_to(here, timeout, anew=True)
         return line, line.ask(here, headers, timeout)
-    except (BrokenExchangeError, OSError) as error:
-        line.close()
-        raise _AgainError(f"no answer ({error})") from error
-    except BaseException:
-        line.close()
+    except BaseException as error:
+        if line is not None:
+            line.close()
+        if isinstance(error, (NoWayError, ValueError)):  # no trust is one too
+            raise _no_way(url, error) from error
+        if isinstance(error, (BrokenExchangeError, SlowExchangeError, OSError)):
+            raise _AgainError(f"no answer ({str(error) or type(error).__name__})") from error
         raise
 
 
 def _next(url: str, here: str, location: str) -> str:
-    there = urljoin(here, location)
-    parts = urlsplit(there)
+    try:
+        there = urljoin(here, location)
+        parts = urlsplit(there)
+        origin_of(there)
+    except ValueError as error:
+        raise AssetUnreachableError(
+            f"{url} leads to {location[:200]!r}, which is no address ({error}). Tell whoever runs the server.",
+            href=url,
+            status=None,
+        ) from error
     if parts.scheme not in ("http", "https") or not parts.hostname or not location:
         raise AssetUnreachableError(
             f"{url} leads to {parts.scheme or 'nowhere'}:, which is not followed: only http and https are.",
@@ -277,8 +308,9 @@ def _taken(
     first, last, size = map(int, found.groups())
     found_version = _same(url, Version(size, said.get("etag", ""), said.get("last-modified", "")), version)
     wanted = min(stop, size) - start
-    if (first, last) != (start, start + wanted - 1) or length not in (None, wanted):
-        raise _AgainError(f"bytes {start}-{start + wanted - 1} were asked for and {first}-{last} came", status=206)
+    if wanted < 1 or (first, last) != (start, start + wanted - 1) or length not in (None, wanted):
+        until = start + wanted if wanted > 0 else stop
+        raise _AgainError(f"bytes {start}-{until - 1} were asked for and {first}-{last} came", status=206)
     data = _body(answer, wanted, timeout)
     if len(data) != wanted:
         raise _AgainError(f"{len(data)} bytes came where {wanted} were promised", status=206)
@@ -303,7 +335,10 @@ def _check_status(url: str, answer: Answer, start: int, crowd: Crowd) -> None:
             href=url,
             changed=start > 0,
         )
-    if status in (401, 403, 407):
+    if status == 407:
+        why = "the proxy of this machine wants a name and a password. Sign in at the proxy: put them into its address"
+        why += " (HTTP_PROXY=http://name:password@proxy)"
+    elif status in (401, 403):
         why = "it needs a signed-in user, or one with more rights. Sign in, or choose an open product"
     elif status in (404, 410):
         why = "it is not there. The catalogue may be older than the archive: search again, or tell the platform"

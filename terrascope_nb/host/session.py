@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 import terrascope_nb
+from terrascope_nb.host.crowd import seconds_to_wait
 from terrascope_nb.settings import Settings, get_settings
 
 _RETRIED = (429, 500, 502, 503, 504)
@@ -24,8 +25,7 @@ class BoundedRetry(Retry):
 
     def get_retry_after(self, response: Any) -> float | None:
         """Return the seconds the server asks us to wait, at most a minute."""
-        seconds = super().get_retry_after(response)
-        return None if seconds is None else min(seconds, _PATIENCE)
+        return min(seconds_to_wait(response.headers.get("Retry-After")), _PATIENCE)
 
 
 class TimeoutAdapter(HTTPAdapter):

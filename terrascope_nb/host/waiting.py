@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
-_LOOK = 0.25
+LOOK = 0.25
 """Seconds after which a thread that waits for another looks whether it is to stop."""
 
 
@@ -105,7 +105,7 @@ def result_of(coming: Future[Made]) -> Made:
     while not coming.done():
         stop.check()
         try:
-            return coming.result(_LOOK)
+            return coming.result(LOOK)
         except TimeoutError:
             continue  # ours, or the result: then it is done
     return coming.result()

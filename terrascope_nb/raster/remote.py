@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from terrascope_nb.errors import AccessError, CorruptAssetError
 from terrascope_nb.host.exchange import Bytes
 from terrascope_nb.host.ranges import fetch_each, in_background
+from terrascope_nb.host.waiting import result_of
 from terrascope_nb.raster.blocks import Region, Spot, decode_part, info_of_band, spots_under
 from terrascope_nb.raster.header import Header
 from terrascope_nb.raster.info import FileInfo
@@ -283,7 +284,7 @@ def _bring_run(
 
 def _awaited(file: RemoteFile, key: _Key, size: int, future: Future[Bytes]) -> Bytes:
     try:
-        return future.result()
+        return result_of(future)
     except GivenUpError:
         return next(_asked(file, {key: size}))[1]
 

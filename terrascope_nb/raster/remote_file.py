@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.host.ranges import Version, fetch
+from terrascope_nb.host.waiting import result_of
 from terrascope_nb.raster.blocks import Ranges, info_of
 from terrascope_nb.raster.header import Header, read_header, tile_ranges
 from terrascope_nb.raster.info import FileInfo
@@ -140,7 +141,7 @@ def known_file(url: str) -> RemoteFile:
             return here[url]
         if coming:
             try:
-                return coming[url].result()
+                return result_of(coming[url])
             except GivenUpError:
                 continue
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 import threading
 import time
 
@@ -9,6 +12,9 @@ import pytest
 
 from terrascope_nb.cube import ahead
 from terrascope_nb.cube.ahead import ready
+from terrascope_nb.cube.crew import work
+from terrascope_nb.host.ranges import fetch, fetch_each
+from terrascope_nb.settings import options
 
 
 @pytest.mark.parametrize("remote", [True, False])
@@ -64,3 +70,19 @@ def test_an_error_comes_with_its_task_and_the_rest_is_left():
     assert count <= 3 + 2 * ahead._AHEAD + 1
     time.sleep(0.05)
     assert len(begun) == count
+
+
+@pytest.mark.parametrize("total", [1, 40])
+def test_the_stop_button_ends_work_that_waits_for_a_silent_server(total):
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.tif"
+
+        def prepare(task: int) -> object:
+            return fetch(url, 0, 10) if task % 2 else dict(fetch_each(url, [(0, 10), (20, 30)]))
+
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        began = time.monotonic()
+        more_tries, is_stopped = options(retries=3, timeout=30), pytest.raises(KeyboardInterrupt)
+        with more_tries, is_stopped, ready(range(total), prepare, remote=True) as coming:
+            work(lambda task: task[1](), coming, total, "waiting", remote=True)
+    assert time.monotonic() - began < 2.5

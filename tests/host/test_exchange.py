@@ -145,7 +145,12 @@ def test_bytes_after_an_answer_belong_to_no_other(scripted):
     [
         b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/2 206\r\n\r\n", b"HTTP/1.1 20x\r\n\r\n", b"HTTP/1.1 206 OK\r\n nothing\r\n\r\n",
         part(0, 50, "Bad Name: 5"), part(0, 50, "Content-Length: 50"), part(0, 50, "Transfer-Encoding: gzip, chunked"),
-        part(0, 50, "Content-Length: -50", length=False), b"HTTP/1.1 206 OK\r\n" + b"X: y\r\n" * 20_000,
+        part(0, 50, "Content-Length: -50", length=False), part(0, 50, f"Content-Length: {'5' * 5000}", length=False),
+        b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-49/" + b"5" * 5000 + b"\r\nContent-Length: 50\r\n\r\n",
+        b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-49/0\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\nRetry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
+        part(0, 50, "Transfer-Encoding: chunked", body=chunked(DATA[:50], 50)[:-2] + b"X: y\r\n" * 20_000, length=False), b"HTTP/1.1 206 OK\r\n" + b"X: y\r\n" * 20_000,
         part(0, 50, "Transfer-Encoding: chunked", body=b"zz\r\n" + DATA[:50], length=False),
         part(0, 50, "Transfer-Encoding: chunked", body=b"32\r\n" + DATA[:20], length=False),
         part(0, 50, "Transfer-Encoding: chunked", body=b"32" * 99_999, length=False),
@@ -153,7 +158,7 @@ def test_bytes_after_an_answer_belong_to_no_other(scripted):
 )  # fmt: skip
 def test_nonsense_is_a_named_error(scripted, answer):
     server = scripted(answer, close=True)
-    with pytest.raises(AssetUnreachableError, match=r"1 tries: (no answer|the connection broke)"):
+    with pytest.raises(AssetUnreachableError, match=r"1 tries: (no answer|the connection broke|the server|bytes 0-49)"):
         fetch(f"http://127.0.0.1:{server.port}/a.tif", 0, 50)
 
 
@@ -180,6 +185,74 @@ def test_what_is_asked_for_is_one_line_without_gaps(scripted, path, target):
 def test_an_address_without_a_server_is_refused(scripted, url):
     with pytest.raises(AssetUnreachableError, match="cannot be asked for"):
         fetch(url, 0, 50)
+
+
+def test_a_range_that_ends_before_it_begins_is_a_named_error(scripted):
+    server = scripted(b"HTTP/1.1 206 OK\r\nContent-Range: bytes 10-4/5\r\nContent-Length: 0\r\n\r\n")
+    with pytest.raises(AssetUnreachableError, match=r"bytes 10-19 were asked for and 10-4 came"):
+        fetch(f"http://127.0.0.1:{server.port}/a.tif", 10, 20)
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://x:99999/", "http://[::x]/a.tif"])
+def test_a_redirect_to_no_address_is_a_named_error(scripted, location):
+    server = scripted(f"HTTP/1.1 302 There\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode())
+    with pytest.raises(AssetUnreachableError, match="no address"):
+        fetch(f"http://127.0.0.1:{server.port}/a.tif", 0, 50)
+
+
+class Closing(Scripted):
+    """A server that closes its connection when it is asked for the second time."""
+
+    def answer(self, line: socket.socket, head: str) -> None:
+        if len(self.heads) == 2:
+            raise OSError
+        super().answer(line, head)
+
+
+def test_a_kept_connection_that_the_server_closes_when_asked_costs_no_try():
+    connections._start_anew()
+    server = Closing(part(0, 50), part(50, 90), part(90, 99))
+    url = f"http://127.0.0.1:{server.port}/a.tif"
+    with options(retries=0, timeout=5):
+        fetch(url, 0, 50)
+        assert fetch(url, 50, 90).data == DATA[50:90]
+    assert server.connections == 2
+    server.stop()
+
+
+def test_a_connection_that_is_closed_when_first_asked_costs_a_try(scripted):
+    server = scripted(close=True)
+    with pytest.raises(AssetUnreachableError, match="1 tries"):
+        fetch(f"http://127.0.0.1:{server.port}/a.tif", 0, 50)
+    assert server.connections == 1
+
+
+class Dripping(Scripted):
+    """A server that says something at once, and then the same again and again."""
+
+    def answer(self, line: socket.socket, _head: str) -> None:
+        line.sendall(self.answers[0])
+        for _ in range(100):
+            line.sendall(self.answers[1])
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"HTTP/1.1 206 OK\r\nX: ", b"y"), (b"HTTP/1.1 206 OK\r\n", b"X: y\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (part(0, 50, "Transfer-Encoding: chunked", body=chunked(DATA[:50], 50)[:-2], length=False), b"X: y\r\n"),
+    ],
+    ids=["header", "headers", "signs of life", "trailers"],
+)  # fmt: skip
+def test_an_answer_whose_lines_drip_is_left(first, again):
+    server = Dripping(first, again)
+    began = time.monotonic()
+    with options(retries=0, timeout=0.5), pytest.raises(AssetUnreachableError, match="too slowly"):
+        fetch(f"http://127.0.0.1:{server.port}/a.tif", 0, 50)
+    assert time.monotonic() - began < 4
+    server.stop()
 
 
 # -- TLS ---------------------------------------------------------------------------------------------------------------
@@ -241,6 +314,36 @@ def test_certificates_that_cannot_be_read_are_named(scripted, tmp_path, monkeypa
         fetch("https://127.0.0.1:1/a.tif", 0, 50)
 
 
+def test_certificates_named_after_the_first_use_are_used(scripted, own, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    server = scripted(part(0, 50), secure=own[1])
+    url = f"https://127.0.0.1:{server.port}/a.tif"
+    with pytest.raises(AssetUnreachableError, match="certificates of this machine"):
+        fetch(url, 0, 50)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(own[0]))
+    assert fetch(url, 0, 50).data == DATA[:50]
+
+
+class Dropping(Scripted):
+    """A server that ends its first connection while TLS is agreed on."""
+
+    def _serve(self, line: socket.socket) -> None:
+        if self.connections == 1:
+            line.recv(10)
+            line.close()
+        else:
+            super()._serve(line)
+
+
+def test_a_connection_that_breaks_while_tls_is_agreed_on_is_made_again(own, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(own[0]))
+    server = Dropping(part(0, 50), secure=own[1])
+    with options(retries=1, timeout=5):
+        assert fetch(f"https://127.0.0.1:{server.port}/a.tif", 0, 50).data == DATA[:50]
+    assert server.connections == 2
+    server.stop()
+
+
 # -- proxies -----------------------------------------------------------------------------------------------------------
 
 
@@ -284,12 +387,53 @@ def test_a_proxy_of_the_environment_is_gone_through(scripted, own, monkeypatch, 
     assert ("Proxy-Authorization" in server.heads[0]) is (inner == "http")
 
 
-def test_a_proxy_that_refuses_is_named(scripted, monkeypatch):
-    proxy = scripted(b"HTTP/1.1 407 Sign in first\r\nContent-Length: 0\r\n\r\n")
-    monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
-    monkeypatch.setenv("no_proxy", "")
-    with pytest.raises(AssetUnreachableError, match="proxy answers 407"):
-        fetch("https://example.org/a.tif", 0, 50)
+@pytest.fixture
+def by_proxy(monkeypatch):
+    def name(proxy: str) -> None:
+        for kind in ("http", "https"):
+            monkeypatch.setenv(f"{kind}_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "")
+
+    return name
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_to_know_who_asks_is_named_and_asked_once(scripted, by_proxy, scheme):
+    proxy = scripted(*[b"HTTP/1.1 407 Sign in first\r\nContent-Length: 0\r\n\r\n"] * 3)
+    by_proxy(f"127.0.0.1:{proxy.port}")
+    with options(retries=2), pytest.raises(AssetUnreachableError, match=r"(?i)407.*sign in at the proxy"):
+        fetch(f"{scheme}://example.org/a.tif", 0, 50)
+    assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_is_not_there_is_named_without_its_password(scripted, by_proxy, scheme):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    by_proxy(f"http://ann:secret@127.0.0.1:{port}")
+    with pytest.raises(AssetUnreachableError, match=rf"proxy http://127.0.0.1:{port} .*cannot be reached") as caught:
+        fetch(f"{scheme}://example.org/a.tif", 0, 50)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_proxy_of_another_kind_is_refused_by_name(scripted, by_proxy):
+    proxy = scripted(part(0, 50))
+    by_proxy(f"socks5://127.0.0.1:{proxy.port}")
+    with pytest.raises(AssetUnreachableError, match=r"socks5://127\.0\.0\.1.*kind"):
+        fetch("http://example.org/a.tif", 0, 50)
+    assert not proxy.connections
+
+
+@pytest.mark.parametrize("host", ["[::1]:9", "example.org"])
+def test_a_proxy_that_is_named_after_the_first_use_is_used_whatever_the_host(scripted, by_proxy, monkeypatch, host):
+    server, proxy = scripted(part(0, 50)), scripted(part(0, 50), part(0, 50))
+    url = f"http://127.0.0.1:{server.port}/a.tif"
+    fetch(url, 0, 50)
+    by_proxy(f"http://127.0.0.1:{proxy.port}")
+    fetch(url, 0, 50)
+    fetch(f"http://{host}/a.tif", 0, 50)
+    assert len(server.heads) == 1
+    assert [head.split(" ")[1] for head in proxy.heads] == [url, f"http://{host}/a.tif"]
 
 
 def test_connections_are_kept_with_few_servers(scripted):

@@ -305,6 +305,15 @@ def test_retry_after_may_be_a_moment():
     assert seconds_to_wait(format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)) == 0
 
 
+@pytest.mark.parametrize("said", ["-5", "soon", "Mon, 01 Jan 2024 00:00:00 +99999999999999", "Mon, 01 Jan 99999 00:00"])
+def test_retry_after_that_says_no_time_counts_for_nothing(said):
+    assert seconds_to_wait(said) == 0
+
+
+def test_retry_after_of_many_digits_is_a_minute():
+    assert seconds_to_wait("9" * 5000) == 60
+
+
 def test_headers_are_asked_for_each_request_and_go_to_the_files_own_server_alone(served, make_server, hook, caplog):
     other = make_server(served.root)
     tokens = iter(["first", "second", "third"])
@@ -325,6 +334,16 @@ def test_headers_are_asked_for_each_request_and_go_to_the_files_own_server_alone
     assert "Authorization" not in other.asked[-1].headers
     assert seen == [served.url("a.tif")] * 3
     assert "Bearer" not in caplog.text
+
+
+def test_a_server_that_was_led_away_from_chooses_no_address_for_the_token(served, make_server, hook):
+    other = make_server(served.root)
+    hook(lambda url: {"Authorization": "Bearer s3cret"})
+    served.misbehave = once(status(302, Location=other.url("a.tif")))
+    other.misbehave = always(status(302, Location=served.url("a.tif?chosen=1")))
+    assert fetch(served.url("a.tif"), 0, 10).data == DATA[:10]
+    assert ["Authorization" in asked.headers for asked in served.asked] == [True, False]
+    assert "Authorization" not in other.asked[0].headers
 
 
 def test_a_refusal_does_not_repeat_the_token(served, hook):

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import pytest
 
+from terrascope_nb.host.ranges import fetch
 from terrascope_nb.host.waiting import WaitingThreads, carrying_stop, current_stop, result_of, stoppable
+from terrascope_nb.settings import options
 
 
 @pytest.fixture
@@ -33,6 +35,55 @@ print(time.time(), flush=True)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
     assert time.time() - float(done.stdout) < 3
     assert not done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_interrupt_ends_requests_that_get_no_answer(silent, scheme):
+    url = f"{scheme}://127.0.0.1:{silent}/a.tif"  # more of them than may be with a server at once
+    _ends_soon(lambda pool: [pool.submit(fetch, url, 0, 10) for _ in range(70)], 70)
+
+
+def test_an_interrupt_ends_a_body_that_does_not_come():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.tif"
+
+        def ask(pool: WaitingThreads) -> list[Future[object]]:
+            coming = pool.submit(fetch, url, 0, 10)
+            line = server.accept()[0]
+            line.sendall(b"HTTP/1.1 206 OK\r\nContent-Range: bytes 0-9/20\r\nContent-Length: 10\r\n\r\n12")
+            lines.append(line)
+            return [coming]
+
+        lines: list[socket.socket] = []
+        _ends_soon(ask, 1)
+        lines[0].close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a full queue refuses")
+def test_an_interrupt_ends_a_connection_that_is_being_made():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        full = socket.create_connection(server.getsockname())
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.tif"
+        _ends_soon(lambda pool: [pool.submit(fetch, url, 0, 10) for _ in range(3)], 3)
+        full.close()
+
+
+def _ends_soon(begin: Callable[[WaitingThreads], list[Future[object]]], most: int) -> None:
+    def interrupted() -> None:
+        with stoppable():
+            comings.extend(begin(WaitingThreads(most, "test-requests")))
+            time.sleep(0.4)
+            assert not any(coming.done() for coming in comings)
+            raise KeyboardInterrupt
+
+    comings: list[Future[object]] = []
+    with options(retries=3, timeout=30), pytest.raises(KeyboardInterrupt):
+        interrupted()
+    began = time.monotonic()
+    for coming in comings:
+        with pytest.raises(KeyboardInterrupt):
+            coming.result(20)
+    assert time.monotonic() - began < 2
 
 
 def test_a_pool_begins_no_more_threads_than_it_may_and_uses_them_again():
