@@ -25,7 +25,7 @@ from terrascope_nb.raster.lookup import centre_indices
 Bounds = tuple[float, float, float, float]
 """``(left, bottom, right, top)``."""
 Found = tuple[NDArray[Any], NDArray[np.bool_] | None]
-"""Stored numbers, and which of them the file has; None = all."""
+"""Stored numbers, and which of them the file has and its own mask leaves; None = all."""
 _Region = tuple[int, int, int, int]
 """``(top, left, bottom, right)`` in pixels."""
 _SNAP = 1e-6
@@ -205,9 +205,9 @@ def read_all(files: Sequence[Opened], frame: Frame) -> list[Found]:
         if cut is None:
             found[number] = _taken(file, frame.grid)
         elif frame.every > 1:
-            found[number] = _thinned(file, *cut, frame.every), None
+            found[number] = _thinned(file, *cut, frame.every)
         else:
-            found[number] = _read(file, *cut), None
+            found[number] = _read(file, *cut)
 
     jobs: list[Callable[[], Any]] = []
     for number, file in enumerate(files):
@@ -249,25 +249,26 @@ def _in_strips(reader: NativeReader, level: int, region: _Region) -> tuple[NDArr
     return room, list(jobs)
 
 
-def _read(file: Opened, level: int, region: _Region) -> NDArray[Any]:
+def _read(file: Opened, level: int, region: _Region) -> Found:
     if file.reader is not None:
-        found: NDArray[Any] = file.reader.read(level, *region)
-        return found
-    from terrascope_nb.raster.window import open_reader  # see _open
+        return file.reader.read(level, *region), None
+    from terrascope_nb.raster.window import open_reader, own_mask  # see _open
 
     with open_reader(file.href, band=file.source.band_index, variable=file.source.variable) as reader:
-        return reader.read(level, *region)
+        return reader.read(level, *region), own_mask(reader, level, region)
 
 
-def _thinned(file: Opened, level: int, region: _Region, every: int) -> NDArray[Any]:
+def _thinned(file: Opened, level: int, region: _Region, every: int) -> Found:
     """Read every n-th row and column of a region, a row of blocks at a time."""
     top, left, bottom, right = region
     strip = max(every, file.info.block[0]) // every * every
-    parts = [
-        _read(file, level, (begin, left, min(begin + strip, bottom), right))[::every, ::every]
-        for begin in range(top, bottom, strip)
-    ]
-    return np.concatenate(parts)
+    stored, means = [], []
+    for begin in range(top, bottom, strip):
+        numbers, known = _read(file, level, (begin, left, min(begin + strip, bottom), right))
+        stored.append(numbers[::every, ::every])
+        if known is not None:
+            means.append(known[::every, ::every])
+    return np.concatenate(stored), np.concatenate(means) if means else None
 
 
 def _taken(file: Opened, grid: PixelGrid) -> Found:
@@ -285,5 +286,7 @@ def _taken(file: Opened, grid: PixelGrid) -> Found:
         return np.zeros(grid.shape, dtype=file.info.dtype), inside
     rows, cols = rows.clip(0, height - 1), cols.clip(0, width - 1)
     top, left = int(rows.min()), int(cols.min())
-    piece = _read(file, number, (top, left, int(rows.max()) + 1, int(cols.max()) + 1))
+    piece, means = _read(file, number, (top, left, int(rows.max()) + 1, int(cols.max()) + 1))
+    if means is not None:
+        inside = inside & means[rows - top, cols - left]
     return piece[rows - top, cols - left], None if inside.all() else inside

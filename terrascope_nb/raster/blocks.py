@@ -114,7 +114,8 @@ def info_of(header: Header) -> FileInfo | None:
     samples = header.count if header.planar == 1 else 1
     largest = max(level.block[0] * level.block[1] for level in header.levels) * samples * kind.itemsize
     if (
-        header.compression not in _DECODERS
+        header.masked
+        or header.compression not in _DECODERS
         or header.predictor not in (1, 2, 3)
         or header.crs is None
         or header.transform is None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as GdalWindow
 
@@ -100,6 +102,11 @@ def _crs_text(crs: Any) -> str:
     return f"EPSG:{code}" if code else wkt
 
 
+def _has_mask(flags: Sequence[MaskFlags]) -> bool:
+    """Return True for a mask that stands in the file; nodata and a band of opacity are told elsewhere."""
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+
+
 def _info(dataset: Any, band: int) -> FileInfo:
     tags = dataset.tags(band)
     nodata = dataset.nodatavals[band - 1]
@@ -116,6 +123,7 @@ def _info(dataset: Any, band: int) -> FileInfo:
             *((-(-dataset.height // factor), -(-dataset.width // factor)) for factor in dataset.overviews(band)),
         ),
         block=tuple(dataset.block_shapes[band - 1]),
+        masked=_has_mask(dataset.mask_flag_enums[band - 1]),
     )
 
 
@@ -131,13 +139,24 @@ class GdalReader:
 
     def read(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[Any]:
         """Return the stored numbers of a region inside a level (0 = full resolution)."""
-        window = GdalWindow(left, top, right - left, bottom - top)
-        if level == 0:
-            stored: NDArray[Any] = self._dataset.read(self._band, window=window)
+        with self._level(level) as dataset:
+            stored: NDArray[Any] = dataset.read(self._band, window=GdalWindow(left, top, right - left, bottom - top))
             return stored
+
+    def mask(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[np.bool_]:
+        """Return which pixels of a region mean something, as the file's own mask says it."""
+        with self._level(level) as dataset:
+            window = GdalWindow(left, top, right - left, bottom - top)
+            means: NDArray[np.bool_] = dataset.read_masks(self._band, window=window) != 0
+            return means
+
+    @contextmanager
+    def _level(self, level: int) -> Iterator[Any]:
+        if level == 0:
+            yield self._dataset
+            return
         with opened(self._href, self._variable, overview_level=level - 1) as dataset:
-            reduced: NDArray[Any] = dataset.read(self._band, window=window)
-            return reduced
+            yield dataset
 
 
 @contextmanager

@@ -128,6 +128,8 @@ class Header:
     """One past the last byte of full-resolution data."""
     size: int
     """Bytes of the file when it was read."""
+    masked: bool = False
+    """True when the file has a mask of its own, that says which pixels mean something."""
 
     @property
     def block(self) -> tuple[int, int]:
@@ -209,7 +211,8 @@ def _header(layout: Layout) -> Header:
     directories = layout.directories(_OF_THE_FILE, _OF_A_LEVEL)
     fields = next(directories)
     full = _level(layout, fields)
-    reduced = (more for more in directories if layout.number(more, _SUBFILE, 0) & (_REDUCED | _MASK) == _REDUCED)
+    others = [(more, layout.number(more, _SUBFILE, 0)) for more in directories]
+    reduced = [more for more, kind in others if kind & (_REDUCED | _MASK) == _REDUCED]
     keys = _geo_keys(layout, fields)
     tags, encodings = _metadata(layout, fields)
     first = encodings.get(1, {})
@@ -233,6 +236,7 @@ def _header(layout: Layout) -> Header:
         levels=(full, *(_level(layout, more) for more in reduced)),
         data_end=_data_end(layout.source, full),
         size=layout.source.size,
+        masked=any(kind & _MASK for _, kind in others),
     )
 
 

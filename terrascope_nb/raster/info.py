@@ -25,3 +25,5 @@ class FileInfo:
     """Rows and columns of the full resolution and of each overview, finest first."""
     block: tuple[int, int] = (0, 0)
     """Rows and columns of a native block."""
+    masked: bool = False
+    """True when the file has a mask of its own: its reader is a `MaskedReader`."""

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from terrascope_nb.raster.grid import PixelGrid, Transform
 from terrascope_nb.raster.lookup import find_centres, steps_between
-
-if TYPE_CHECKING:
-    from terrascope_nb.raster.window import Reader
+from terrascope_nb.raster.window import Reader, own_mask
 
 _SIDE = 256
 """Pixels along a tile, where the file's pixels are about as large."""
@@ -99,6 +97,9 @@ def warped(
     top, left = min(region[0] for region in regions), min(region[1] for region in regions)
     bottom, right = max(region[2] for region in regions), max(region[3] for region in regions)
     source = reader.read(0, top, left, bottom, right)
+    means = own_mask(reader, 0, (top, left, bottom, right))
+    if means is not None:
+        source, missing = _without(source, means, missing), math.nan
     for tile, region in zip(tiles, regions, strict=True):
         piece = source[region[0] - top : region[2] - top, region[1] - left : region[3] - left]
         numbers = _warped_tile(piece, info.grid, region, tile.grid, steps, resampling, missing)
@@ -106,8 +107,12 @@ def warped(
         there = np.s_[max(row, 0) : row + side, max(col, 0) : col + side]
         rows, cols = stored[there].shape
         of_tile = np.s_[max(-row, 0) : max(-row, 0) + rows, max(-col, 0) : max(-col, 0) + cols]
-        stored[there] = numbers[of_tile]
-        inside[there] = tile.inside[of_tile]
+        numbers, known = numbers[of_tile], tile.inside[of_tile]
+        if means is not None:
+            known = known & np.isfinite(numbers)
+            numbers = np.where(known, numbers if stored.dtype.kind == "f" else np.floor(numbers + 0.5), 0)
+        stored[there] = numbers
+        inside[there] = known
     return stored, inside
 
 
@@ -137,6 +142,14 @@ class _Tile:
         rows, cols = rows[2:-2, 2:-2], cols[2:-2, 2:-2]
         inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
         return cls(row, col, grid, region, inside)
+
+
+def _without(source: NDArray[Any], means: NDArray[np.bool_], missing: float | None) -> NDArray[Any]:
+    """Return numbers with NaN in place of those that mean nothing."""
+    gone = ~means if missing is None or math.isnan(missing) else ~means | (source == missing)
+    wide = source.astype(np.result_type(source.dtype, "float32"))
+    wide[gone] = np.nan
+    return wide
 
 
 def _side(step: float) -> int:

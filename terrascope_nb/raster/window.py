@@ -16,7 +16,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class Window:
     stored: NDArray[Any]
     """Stored numbers, shape of the grid; 0 where not inside."""
     inside: NDArray[np.bool_]
-    """True where the file has a pixel."""
+    """True where the file has a pixel, and its own mask, if it has one, leaves it."""
     info: FileInfo
     """What the file says of itself."""
 
@@ -55,6 +55,21 @@ class Reader(Protocol):
 
     def read(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[Any]:
         """Return the stored numbers of a region inside a level (0 = full resolution)."""
+
+
+@runtime_checkable
+class MaskedReader(Reader, Protocol):
+    """A reader of files that may have a mask of their own."""
+
+    def mask(self, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[np.bool_]:
+        """Return which pixels of a region mean something."""
+
+
+def own_mask(reader: Reader, level: int, region: tuple[int, int, int, int]) -> NDArray[np.bool_] | None:
+    """Return which pixels of a region the file's own mask leaves; None where it has no mask."""
+    if reader.info.masked and isinstance(reader, MaskedReader):
+        return reader.mask(level, *region)
+    return None
 
 
 @contextmanager
@@ -178,16 +193,22 @@ def _repeated(reader: Reader, grid: PixelGrid, at: tuple[int, int], factor: int)
     top, left = row0 // factor, col0 // factor
     bottom, right = -(-row1 // factor), -(-col1 // factor)
     piece = reader.read(0, top, left, bottom, right)
+    means = own_mask(reader, 0, (top, left, bottom, right))
     if factor > 1:
-        piece = piece.repeat(factor, axis=0).repeat(factor, axis=1)
-        piece = piece[row0 - top * factor : row1 - top * factor, col0 - left * factor : col1 - left * factor]
+        cut = np.s_[row0 - top * factor : row1 - top * factor, col0 - left * factor : col1 - left * factor]
+        piece = piece.repeat(factor, axis=0).repeat(factor, axis=1)[cut]
+        means = None if means is None else means.repeat(factor, axis=0).repeat(factor, axis=1)[cut]
+    if means is not None:
+        piece = np.where(means, piece, 0).astype(piece.dtype, copy=False)
+    if piece.shape == (rows, cols) and means is not None:
+        return Window(piece, means, info)
     if piece.shape == (rows, cols):
         return Window(piece, np.ones((rows, cols), dtype=bool), info)
     stored = np.zeros((rows, cols), dtype=info.dtype)
     inside = np.zeros((rows, cols), dtype=bool)
     there = np.s_[row0 - at[0] : row1 - at[0], col0 - at[1] : col1 - at[1]]
     stored[there] = piece
-    inside[there] = True
+    inside[there] = True if means is None else means
     return Window(stored, inside, info)
 
 
@@ -243,9 +264,11 @@ def take(reader: Reader, lookup: Lookup) -> Window:
     if not lookup.inside.any():
         return Window(np.zeros(lookup.inside.shape, dtype=info.dtype), lookup.inside, info)
     stored = reader.read(lookup.level, *lookup.region).reshape(-1).take(lookup.index)
-    if not lookup.inside.all():
-        stored[~lookup.inside] = 0
-    return Window(stored, lookup.inside, info)
+    means = own_mask(reader, lookup.level, lookup.region)
+    inside = lookup.inside if means is None else lookup.inside & means.reshape(-1).take(lookup.index)
+    if not inside.all():
+        stored[~inside] = 0
+    return Window(stored, inside, info)
 
 
 def _level_for(info: FileInfo, grid: PixelGrid) -> int:

@@ -242,6 +242,39 @@ def test_what_only_gdal_reads_has_the_same_pixels(root, rng):
     assert preview(item, "red", bounds=_bounds(20, 30, 300, 100), size=150).grid.resolution == (20, 20)
 
 
+@pytest.mark.parametrize("overviews", [(), (2, 4)])
+@pytest.mark.parametrize("compress", ["deflate", "jpeg"])
+def test_what_a_files_own_mask_hides_has_no_value(root, rng, overviews, compress):
+    stored = rng.integers(0, 250, (300, 260)).astype("uint8")
+    path = root / "masked.tif"
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            path, "w", driver="GTiff", width=260, height=300, count=1, dtype="uint8", crs="EPSG:32631",
+            compress=compress, transform=rasterio.Affine(10, 0, LEFT, 0, -10, TOP),
+        ) as file,
+    ):  # fmt: skip
+        file.write(stored, 1)
+        file.write_mask(rng.random(stored.shape) < 0.7)
+        if overviews:
+            file.build_overviews(overviews, Resampling.nearest)
+    with rasterio.open(path) as file:
+        whole = file.read(1, masked=True).astype("f4").filled(np.nan)
+    item = _foreign(root, {"red": path})
+    np.testing.assert_array_equal(preview(item, "red", size=None).values[0], whole)
+    np.testing.assert_array_equal(load([item], "red").red.values[0], whole)
+    part = preview(item, "red", bounds=_bounds(20, 30, 200, 100), size=50)
+    if overviews:
+        with rasterio.open(path, overview_level=1) as file:
+            coarse = file.read(1, masked=True).astype("f4").filled(np.nan)
+        np.testing.assert_array_equal(preview(item, "red", size=75).values[0], coarse)
+        np.testing.assert_array_equal(part.values[0], coarse[5:55, 7:33])
+    else:
+        np.testing.assert_array_equal(preview(item, "red", size=75).values[0], whole[::4, ::4])
+        np.testing.assert_array_equal(part.values[0], whole[20:220:4, 30:130:4])
+    assert np.array_equal(part.to_rgba()[..., 3] == 0, np.isnan(part.values[0]))
+
+
 @pytest.mark.parametrize(
     "transform",
     [
