@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,8 +119,11 @@ def preview(
     >>> import terrascope_nb as ts                                                     # doctest: +SKIP
     >>> ts.preview(items[0], "NDVI", area="Assenede")                                   # doctest: +SKIP
     """
-    if size is not None and size < 1:
-        raise GridError(f"size={size!r} is no number of pixels; give a positive number, 512 for instance.")
+    is_number = isinstance(size, numbers.Real) and not isinstance(size, bool) and math.isfinite(size)
+    if size is not None and not (is_number and size >= 1):
+        raise GridError(
+            f"size={size!r} is no number of pixels; give a positive number, 512 for instance, or None for full resolution."
+        )
     wanted, aoi = _wanted(area, bounds)
     product = product_for([item], None)
     layers = choose_layers(product, item, bands)
@@ -129,7 +133,7 @@ def preview(
     if missing:
         raise NothingFoundError(f"{item.id} has no file of {', '.join(missing)}; it has {', '.join(item.assets)}.")
     files = open_all([source for source in scene.sources if source is not None])
-    frame = choose_frame(files, wanted, size)
+    frame = choose_frame(files, wanted, None if size is None else int(size))
     seen = None
     if aoi is not None and aoi.clips:
         from terrascope_nb.cube.clipping import inside_area  # brings GDAL and geometry, which frames do without
@@ -160,7 +164,10 @@ def _wanted(area: Any, bounds: Any) -> tuple[Callable[[str], Bounds] | None, Any
         return aoi.bounds_in, aoi
     if bounds is None:
         return None, None
-    box = tuple(float(edge) for edge in bounds)
+    try:
+        box = tuple(float(edge) for edge in bounds)
+    except (TypeError, ValueError):
+        box = ()
     if len(box) != 4 or not all(map(math.isfinite, box)) or box[0] > box[2] or box[1] > box[3]:
         raise GridError(
             f"bounds={bounds!r} is no box; give (left, bottom, right, top) in the coordinate system of the files, or an "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,12 @@ def choose_layers(product: Product | None, item: pystac.Item, asked: Any) -> lis
         except UnknownBandError:
             named = bands_of(product, [item], None)[:1]
         return [Layer(name, (band,)) for name, band in named]
-    names = [asked] if isinstance(asked, str) else list(asked)
+    names = [asked] if isinstance(asked, str) else list(asked) if isinstance(asked, Iterable) else [asked]
+    if not all(isinstance(name, str) for name in names):
+        raise UnknownBandError(
+            f"bands={asked!r} is no name of a band; give one, or a list of them: 'red', 'NDVI', ['red', 'nir'].",
+            bands=asked,
+        )
     if len(set(names)) < len(names):
         raise UnknownBandError(f"bands={names!r} asks for something twice.", bands=names)
     if not names:

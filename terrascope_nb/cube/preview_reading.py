@@ -29,7 +29,7 @@ Found = tuple[NDArray[Any], NDArray[np.bool_] | None]
 _Region = tuple[int, int, int, int]
 """``(top, left, bottom, right)`` in pixels."""
 _SNAP = 1e-6
-"""An edge this close to a pixel border (in pixels) lies on it."""
+"""An edge this close to a pixel border (in pixels of full resolution) lies on it."""
 
 
 _WAITING = 16
@@ -159,7 +159,7 @@ def choose_frame(files: Sequence[Opened], bounds: Callable[[str], Bounds] | None
                 href=first.href,
             )
         wanted = bounds(full.crs)
-        regions = [_region(level, wanted) for level in levels]
+        regions = [_region(level, wanted, _SNAP * level.shape[0] / full.shape[0]) for level in levels]
         top, left, bottom, right = regions[0]
         if top >= bottom or left >= right:
             has = full.bounds
@@ -181,8 +181,11 @@ def _box(bounds: Bounds) -> str:
     return f"x {left:.10g} to {right:.10g}, y {bottom:.10g} to {top:.10g}"
 
 
-def _region(grid: PixelGrid, bounds: Bounds) -> _Region:
-    """Return the smallest block of a grid's pixels that holds a box, as far as the grid reaches."""
+def _region(grid: PixelGrid, bounds: Bounds, snap: float) -> _Region:
+    """Return the smallest block of a grid's pixels that holds a box, as far as the grid reaches.
+
+    An edge that lies less than ``snap`` pixels beyond a border lies on it.
+    """
     a, b, c, d, e, f = grid.transform
     left, bottom, right, top = bounds
     determinant = a * e - b * d
@@ -191,8 +194,8 @@ def _region(grid: PixelGrid, bounds: Bounds) -> _Region:
     cols = [(e * x - b * y) / determinant for x, y in corners]
     ends = []
     for positions, length in ((rows, grid.shape[0]), (cols, grid.shape[1])):
-        begin = math.floor(min(positions) + _SNAP)
-        end = max(math.ceil(max(positions) - _SNAP), begin + 1)
+        begin = math.floor(min(positions) + snap)
+        end = max(math.ceil(max(positions) - snap), begin + 1)
         ends.append((max(begin, 0), min(end, length)))
     return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
 

@@ -177,6 +177,25 @@ def test_without_overviews_pixels_are_picked_and_the_grid_says_where(make_scene,
     assert (left + 30, top - 30) == (LEFT + 1005, TOP - 505)  # centres of the first pixel taken
 
 
+@pytest.mark.parametrize("far", [1.2e-5, 1.5e-5, 1e-4, 1e-3, 1])
+@pytest.mark.parametrize("side", ["left", "bottom", "right", "top"])
+def test_a_box_that_barely_touches_shows_the_edge_at_every_level(scene, far, side):
+    left, bottom, right, top = _bounds(0, 0, 900, 900)
+    box = {
+        "left": (left - 500, bottom, left + far, top), "right": (right - far, bottom, right + 500, top),
+        "bottom": (left, bottom - 500, right, bottom + far), "top": (left, top - far, right, top + 500),
+    }[side]  # fmt: skip
+    for size, level in ((None, 10), (450, 20), (225, 40)):
+        look = preview(scene, "red", bounds=box, size=size)
+        assert look.grid.resolution == (level, level)
+        assert sorted(look.values.shape) == [1, 1, 9000 // level]
+
+
+def test_a_size_that_is_no_whole_number_is_about_that_many(make_scene, rng):
+    item = make_scene({"B04": rng.integers(0, 9, (90, 90)).astype("int16")})
+    assert preview(item, "red", size=10.7).values.shape == preview(item, "red", size=10).values.shape
+
+
 def test_an_area_beside_the_item_is_told_with_both_places(scene):
     with pytest.raises(GridError, match=r"x 700000 to 701000.*S2B_20180705.*x 600000 to 609000"):
         preview(scene, "NDVI", bounds=(700000, 5690000, 701000, 5691000))
@@ -187,9 +206,15 @@ def test_an_area_beside_the_item_is_told_with_both_places(scene):
 def test_what_makes_no_sense_is_told(scene, make_scene, rng):
     with pytest.raises(GridError, match="give one"):
         preview(scene, area=(3.0, 50.0, 3.1, 50.1), bounds=_bounds(0, 0, 1, 1))
-    for wrong in ((1, 2, 3), (2, 0, 1, 1), (0, 2, 1, 1), (0, 0, np.nan, 1)):
+    for wrong in ((1, 2, 3), (2, 0, 1, 1), (0, 2, 1, 1), (0, 0, np.nan, 1), 5, "abcd", ("a", 1, 2, 3), (None,) * 4):
         with pytest.raises(GridError, match="no box"):
             preview(scene, bounds=wrong)
+    for wrong in (0, -1, np.nan, np.inf, "a", True, (1, 2)):
+        with pytest.raises(GridError, match="no number of pixels"):
+            preview(scene, size=wrong)
+    for wrong in (5, [5], ["red", None], {"red": 5, 7: 8}):
+        with pytest.raises(UnknownBandError, match="no name of a band"):
+            preview(scene, wrong)
     with pytest.raises(UnknownBandError, match="NDVIx"):
         preview(scene, "NDVIx")
     with pytest.raises(UnknownBandError, match="twice"):
