@@ -10,7 +10,7 @@ import threading
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
 from terrascope_nb.host.crowd import MOST_AT_ONCE, Crowd
-from terrascope_nb.host.exchange import Line, NoWayError, Origin, origin_of
+from terrascope_nb.host.exchange import Around, Line, NoWayError, Origin, origin_of
 from terrascope_nb.host.waiting import WaitingThreads
 
 _CONNECTING = 10.0
@@ -19,8 +19,6 @@ _MOST_ORIGINS = 16
 """Servers with which connections are kept."""
 
 
-_Around = tuple[str | None, ...]
-"""What the environment says of proxies and certificates; other values make other connections."""
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXIES = tuple(name for kind in ("http", "https", "all", "no") for name in (f"{kind}_proxy", f"{kind}_proxy".upper()))
 
@@ -29,7 +27,7 @@ class _Shared:
     """What the threads of a process share."""
 
     def __init__(self) -> None:
-        self.idle: dict[tuple[Origin, _Around], list[Line]] = {}
+        self.idle: dict[tuple[Origin, Around], list[Line]] = {}
         self.secure: dict[str, ssl.SSLContext] = {}
         self.lock = threading.Lock()
         self.crowds: dict[Origin, Crowd] = {}
@@ -62,7 +60,7 @@ def crowd_at(url: str) -> Crowd:
     return _shared.crowds.get(origin) or _shared.crowds.setdefault(origin, Crowd())
 
 
-def _around() -> _Around:
+def _around() -> Around:
     return tuple([os.environ.get(name) for name in _BUNDLES + _PROXIES])
 
 
@@ -87,8 +85,8 @@ def line_to(url: str, timeout: float, *, anew: bool = False) -> Line:
     OSError, BrokenExchangeError, SlowExchangeError
         As `Line`: there is no connection to be had now.
     """
-    origin = origin_of(url)
-    idle = _shared.idle.get((origin, _around())) or ()
+    origin, around = origin_of(url), _around()
+    idle = _shared.idle.get((origin, around)) or ()
     while idle and not anew:
         try:
             line = idle.pop()
@@ -97,13 +95,15 @@ def line_to(url: str, timeout: float, *, anew: bool = False) -> Line:
         if line.is_alive():
             return line
         line.close()
-    return Line(origin, _proxy_for(origin), _secure, min(timeout, _CONNECTING))
+    made = Line(origin, _proxy_for(origin), _secure, min(timeout, _CONNECTING))
+    made.around = around
+    return made
 
 
 def give_back(line: Line) -> None:
     """Keep a connection for the next who asks."""
     shared = _shared
-    shared.idle.setdefault((line.origin, _around()), []).append(line)
+    shared.idle.setdefault((line.origin, line.around), []).append(line)
     while len(shared.idle) > _MOST_ORIGINS:
         for gone in shared.idle.pop(next(iter(shared.idle)), []):
             gone.close()

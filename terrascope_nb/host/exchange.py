@@ -27,6 +27,8 @@ from terrascope_nb.host.waiting import current_stop
 
 Origin = tuple[str, str, int]
 """Scheme, host and port."""
+Around = tuple[str | None, ...]
+"""What the environment says of proxies and certificates; other values make other connections."""
 Bytes = bytes | bytearray | memoryview
 """Bytes in memory, however they are held."""
 
@@ -212,6 +214,8 @@ class Line:
     def __init__(self, origin: Origin, proxy: str | None, secure: Callable[[], ssl.SSLContext], timeout: float) -> None:
         self.origin = origin
         """Which server it leads to."""
+        self.around: Around = ()
+        """In which surroundings it was made."""
         self._through = proxy is not None and origin[0] == "http"
         scheme, host, port = origin
         name = host.encode("idna").decode() if not host.isascii() else host

@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
@@ -44,18 +44,34 @@ class Stop:
         self._event.wait(seconds)
         self.check()
 
-    @contextmanager
-    def ended_by(self, end: Callable[[], None]) -> Iterator[None]:
+    def ended_by(self, end: Callable[[], None]) -> AbstractContextManager[None]:
         """Do something that may wait for long; ``end``, called by another thread, makes it fail with an OSError."""
-        mark = object()
+        return _Held(self._lock, self._event, self._ends, end)
+
+
+class _Held:
+    """What may wait for long; a class, since it is made for every request."""
+
+    __slots__ = ("_end", "_ends", "_event", "_lock")
+
+    def __init__(
+        self,
+        lock: threading.Lock,
+        event: threading.Event,
+        ends: dict[object, Callable[[], None]],
+        end: Callable[[], None],
+    ) -> None:
+        self._lock, self._event, self._ends, self._end = lock, event, ends, end
+
+    def __enter__(self) -> None:
         with self._lock:
-            self.check()
-            self._ends[mark] = end
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._ends[mark]
+            if self._event.is_set():
+                raise KeyboardInterrupt
+            self._ends[self] = self._end
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            del self._ends[self]
 
 
 _current: ContextVar[Stop | None] = ContextVar("terrascope_nb_stop", default=None)

@@ -77,6 +77,14 @@ def test_a_retry_after_of_a_day_is_cut(serve, monkeypatch):
     assert time.monotonic() - start < 5
 
 
+@pytest.mark.parametrize("said", ["soon", "9" * 5000, "Mon, 01 Jan 2024 00:00:00 +99999999999999"])
+def test_a_retry_after_that_makes_no_sense_is_no_error(serve, monkeypatch, said):
+    monkeypatch.setattr(module, "_PATIENCE", 0.2)
+    url, seen = serve(lambda handler, count: answer(handler, 200 if count > 1 else 429, Retry_After=said))
+    assert get_session().get(url).status_code == 200
+    assert len(seen) == 2
+
+
 def test_after_the_last_retry_the_status_is_given_back(serve):
     url, seen = serve(lambda handler, count: answer(handler, 500))
     with options(retries=1):
