@@ -15,7 +15,7 @@ from terrascope_nb.raster.grid import PixelGrid, same_crs
 _STEP = 16
 """Pixels between two exactly transformed points; in between the position is interpolated."""
 _TOLERANCE = 0.02
-"""Largest error of the interpolation, in file pixels, before every point is transformed exactly."""
+"""Largest error of the interpolation, in file pixels, before the points of a cell are transformed exactly."""
 _AT_ONCE = 2**16
 """Pixels whose positions are worked out at once: they stay in the cache of a core."""
 _Positions = Callable[[slice], tuple[NDArray[Any], NDArray[Any]]]
@@ -105,7 +105,7 @@ def steps_between(file_grid: PixelGrid, grid: PixelGrid) -> tuple[float, float]:
 
 
 def _interpolated(grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any], col_axis: NDArray[Any]) -> _Positions:
-    """Transform a lattice exactly, check the middles of its cells, and return what interpolates between for some rows."""
+    """Transform a lattice exactly, check the middles of its cells, and return what interpolates where that is close."""
     exact = functools.partial(_positions, grid, file_grid)
     a, _, c, _, e, f = grid.transform
     lattice_rows = _lattice(grid.shape[0], f / e if grid.is_north_up else 0.0)
@@ -114,14 +114,22 @@ def _interpolated(grid: PixelGrid, file_grid: PixelGrid, row_axis: NDArray[Any],
     middle_rows = (lattice_rows[1:] + lattice_rows[:-1]) / 2
     middle_cols = (lattice_cols[1:] + lattice_cols[:-1]) / 2
     middles = exact(*np.meshgrid(middle_rows, middle_cols, indexing="ij"))
-    means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
-    worst = max(float(np.max(np.abs(mean - middle))) for mean, middle in zip(means, middles, strict=True))
+    with np.errstate(invalid="ignore"):  # a corner that cannot be transformed lies at infinity
+        means = [(p[1:, 1:] + p[1:, :-1] + p[:-1, 1:] + p[:-1, :-1]) / 4 for p in on_lattice]
+        errors = [np.abs(mean - middle) for mean, middle in zip(means, middles, strict=True)]
+    # Cell by cell, so that a pixel has the same answer whatever else is asked for; not true for NaN and inf either.
+    close = (errors[0] < _TOLERANCE) & (errors[1] < _TOLERANCE)
 
     def positions(part: slice) -> tuple[NDArray[Any], NDArray[Any]]:
-        if worst < _TOLERANCE:  # False for NaN and inf too
+        if not close.any():
+            return exact(*np.meshgrid(row_axis[part], col_axis, indexing="ij"))
+        with np.errstate(invalid="ignore"):
             row, col = (_bilinear(p, lattice_rows, lattice_cols, row_axis[part], col_axis) for p in on_lattice)
-            return row, col
-        return exact(*np.meshgrid(row_axis[part], col_axis, indexing="ij"))
+        if not close.all():
+            cells = _cells(lattice_rows, row_axis[part])[:, None], _cells(lattice_cols, col_axis)[None, :]
+            far = np.nonzero(~close[cells])
+            row[far], col[far] = exact(row_axis[part][far[0]], col_axis[far[1]])
+        return row, col
 
     return positions
 
@@ -135,12 +143,16 @@ def _lattice(pixels: int, begin: float) -> NDArray[Any]:
     return np.arange(math.floor(begin / _STEP), math.ceil((begin + pixels) / _STEP) + 1) * float(_STEP) - begin
 
 
+def _cells(lattice: NDArray[Any], at: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the number of the cell of a lattice that each position lies in."""
+    return np.clip(np.searchsorted(lattice, at, side="right") - 1, 0, len(lattice) - 2)
+
+
 def _bilinear(
     values: NDArray[Any], at_rows: NDArray[Any], at_cols: NDArray[Any], rows: NDArray[Any], cols: NDArray[Any]
 ) -> NDArray[Any]:
     """Interpolate a lattice on the outer product of rows and cols."""
-    row_cell = np.clip(np.searchsorted(at_rows, rows, side="right") - 1, 0, len(at_rows) - 2)
-    col_cell = np.clip(np.searchsorted(at_cols, cols, side="right") - 1, 0, len(at_cols) - 2)
+    row_cell, col_cell = _cells(at_rows, rows), _cells(at_cols, cols)
     row_part = (rows - at_rows[row_cell]) / (at_rows[row_cell + 1] - at_rows[row_cell])
     col_part = (cols - at_cols[col_cell]) / (at_cols[col_cell + 1] - at_cols[col_cell])
     along = values[:, col_cell] * (1 - col_part) + values[:, col_cell + 1] * col_part
