@@ -18,6 +18,7 @@ from terrascope_nb.cube.progress import Meter
 from terrascope_nb.cube.quality import missing_flags
 from terrascope_nb.errors import NothingFoundError
 from terrascope_nb.host.limits import cores
+from terrascope_nb.host.waiting import carrying_stop, stoppable
 from terrascope_nb.raster.grid import PixelGrid
 
 _MOST_PIXELS = 1024
@@ -123,9 +124,9 @@ def choose_steps(
 
 def measure_all(plan: Plan) -> list[Step]:
     """Measure every step of a plan on all cores, with a sign of life."""
-    with Meter("reading quality flags", len(plan.steps)) as meter, ThreadPoolExecutor(cores()) as pool:
+    with Meter("reading quality flags", len(plan.steps)) as meter, ThreadPoolExecutor(cores()) as pool, stoppable():
         measured = []
-        for step in pool.map(functools.partial(measure_step, plan), plan.steps):
+        for step in pool.map(carrying_stop(functools.partial(measure_step, plan)), plan.steps):
             measured.append(step)
             meter.advance()
     return measured

@@ -17,6 +17,7 @@ from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.plan import Source
 from terrascope_nb.errors import CorruptAssetError, GridError
 from terrascope_nb.host.limits import cores
+from terrascope_nb.host.waiting import carrying_stop, stoppable
 from terrascope_nb.raster.blocks import NativeReader, native_reader
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.info import FileInfo
@@ -109,8 +110,9 @@ def _run(jobs: Sequence[Callable[[], Any]], threads: int) -> list[Any]:
     """Return what the jobs return."""
     if len(jobs) == 1:
         return [jobs[0]()]
-    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-        return list(pool.map(lambda job: job(), jobs))
+    with ThreadPoolExecutor(min(threads, len(jobs))) as pool, stoppable():
+        do: Callable[[Callable[[], Any]], Any] = carrying_stop(lambda job: job())
+        return list(pool.map(do, jobs))
 
 
 def _open(source: Source, href: str) -> Opened:

@@ -104,7 +104,6 @@ def carrying_stop(task: Callable[Given, Made]) -> Callable[Given, Made]:
     """Return a task that obeys, in whatever thread it runs, the sign of the thread that calls this."""
     stop = _current.get()
 
-    @functools.wraps(task)
     def carried(*arguments: Given.args, **options: Given.kwargs) -> Made:
         before = _current.set(stop)
         try:

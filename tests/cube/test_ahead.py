@@ -7,10 +7,12 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
-from terrascope_nb.cube import ahead
+from terrascope_nb.cube import ahead, clearness, preview_reading
 from terrascope_nb.cube.ahead import ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.host.ranges import fetch, fetch_each
@@ -72,17 +74,31 @@ def test_an_error_comes_with_its_task_and_the_rest_is_left():
     assert len(begun) == count
 
 
+def with_ahead(ask, total):
+    with ready(range(total), ask, remote=True) as coming:
+        work(lambda task: task[1](), coming, total, "waiting", remote=True)
+
+
+def in_a_preview(ask, total):
+    preview_reading._run([partial(ask, task) for task in range(total)], 16)
+
+
+def while_flags_are_measured(ask, total):
+    clearness.measure_all(SimpleNamespace(steps=range(total)))
+
+
 @pytest.mark.parametrize("total", [1, 40])
-def test_the_stop_button_ends_work_that_waits_for_a_silent_server(total):
+@pytest.mark.parametrize("run", [with_ahead, in_a_preview, while_flags_are_measured])
+def test_the_stop_button_ends_work_that_waits_for_a_silent_server(run, total, monkeypatch):
     with socket.create_server(("127.0.0.1", 0), backlog=200) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/a.tif"
 
-        def prepare(task: int) -> object:
+        def ask(task: int) -> object:
             return fetch(url, 0, 10) if task % 2 else dict(fetch_each(url, [(0, 10), (20, 30)]))
 
+        monkeypatch.setattr(clearness, "measure_step", lambda plan, step: ask(step))
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
         began = time.monotonic()
-        more_tries, is_stopped = options(retries=3, timeout=30), pytest.raises(KeyboardInterrupt)
-        with more_tries, is_stopped, ready(range(total), prepare, remote=True) as coming:
-            work(lambda task: task[1](), coming, total, "waiting", remote=True)
+        with options(retries=3, timeout=30), pytest.raises(KeyboardInterrupt):
+            run(ask, total)
     assert time.monotonic() - began < 2.5
