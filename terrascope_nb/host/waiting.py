@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -77,6 +78,16 @@ class _Held:
 _current: ContextVar[Stop | None] = ContextVar("terrascope_nb_stop", default=None)
 _nobody = Stop()
 """The sign of those whom nobody stops."""
+
+
+def _start_anew() -> None:
+    global _nobody  # noqa: PLW0603 - a lock that a thread of the parent held is of no use to its child
+    _nobody = Stop()
+    _current.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
 
 
 def current_stop() -> Stop:

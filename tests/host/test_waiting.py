@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -176,3 +179,15 @@ def test_an_error_stops_nothing():
         failing()
     go.set()
     assert comings[0].result() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_is_kept_by_no_lock_of_its_parent():
+    for sign in (current_stop(), None):
+        with contextlib.nullcontext() if sign else stoppable(), (sign or current_stop())._lock:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(5)
+                with current_stop().ended_by(threading.Event().set):
+                    os._exit(7)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
