@@ -17,7 +17,7 @@ from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.pyramid import Level, PyramidSource, overview
 from terrascope_nb.raster.tiling import Kind, TilePixels
-from terrascope_nb.raster.window import Reader, open_reader, own_reader
+from terrascope_nb.raster.window import Reader, open_reader, own_mask, own_reader
 
 _SIDE = 512
 """Pixels of the side of what is read at once, at least, where a file's blocks are smaller."""
@@ -112,21 +112,21 @@ class CogTiles(PyramidSource):
 
     @property
     def n_raw(self) -> int:
-        """One per band."""
-        return len(self.bands)
+        """One per band, and one for the file's own mask where it has one."""
+        return len(self.bands) + self.info.masked
 
     def block_key(self, layer: int, time: int | None) -> Hashable:  # noqa: ARG002 - a file has one time
         """Return the file as it is now, and the band."""
         state: Hashable = None
         if self._variable is None and not _is_remote(self.href):
             try:
-                reader = own_reader(self.href, self.bands[layer])
+                reader = own_reader(self.href, self._band(layer))
             except AccessError as error:
                 if self._of is None:
                     raise
                 raise self._of.told(error) from error
             state = reader.state if isinstance(reader, NativeReader) else None
-        return self.href, state, self.bands[layer], self._variable
+        return self.href, state, layer, self._band(layer), self._variable
 
     def block(self, layer: int, time: int | None, level: int, at: tuple[int, int]) -> NDArray[Any]:  # noqa: ARG002
         """Return stored numbers of a block."""
@@ -143,12 +143,19 @@ class CogTiles(PyramidSource):
         top, left = at[0] * shape.block[0], at[1] * shape.block[1]
         bottom, right = min(top + shape.block[0], shape.shape[0]), min(left + shape.block[1], shape.shape[1])
         with ExitStack() as stack:
-            reader = self._reader(self.bands[layer], stack)
+            reader = self._reader(self._band(layer), stack)
+            read = reader.read if layer < len(self.bands) else functools.partial(_mask_of, reader)
             if level < self._n_own:
-                return reader.read(level, top, left, bottom, right)
-            return self._thinned_block(reader, level, (top, left, bottom, right))
+                return read(level, top, left, bottom, right)
+            return self._thinned_block(read, level, (top, left, bottom, right))
 
-    def _thinned_block(self, reader: Reader, level: int, region: tuple[int, int, int, int]) -> NDArray[Any]:
+    def _band(self, layer: int) -> int:
+        """Return the band of a layer of blocks; the mask is asked of the first."""
+        return self.bands[layer if layer < len(self.bands) else 0]
+
+    def _thinned_block(
+        self, read: Callable[..., NDArray[Any]], level: int, region: tuple[int, int, int, int]
+    ) -> NDArray[Any]:
         """Return every n-th row and column of the coarsest level that the file has, a row of its blocks at a time."""
         own = self.levels[self._n_own - 1]
         every = 2 ** (level - self._n_own + 1)
@@ -156,15 +163,18 @@ class CogTiles(PyramidSource):
         height, width = own.shape
         rows = np.minimum(np.arange(top, bottom) * every + every // 2, height - 1)
         cols = np.minimum(np.arange(left, right) * every + every // 2, width - 1)
-        thinned = np.empty((len(rows), len(cols)), dtype=self.info.dtype)
+        thinned: NDArray[Any] | None = None
         strip = max(own.block[0], every)
         for number in np.unique(rows // strip):
             here = rows // strip == number
             begin = int(number) * strip
-            piece = reader.read(
+            piece = read(
                 self._n_own - 1, begin, int(cols[0]), min(begin + strip, height), min(int(cols[-1]) + 1, width)
             )
+            if thinned is None:
+                thinned = np.empty((len(rows), len(cols)), dtype=piece.dtype)
             thinned[here] = piece[(rows[here] - begin)[:, None], (cols - cols[0])[None, :]]
+        assert thinned is not None
         return thinned
 
     def ahead(self, time: int | None, level: int, region: tuple[int, int, int, int]) -> None:  # noqa: ARG002
@@ -182,6 +192,10 @@ class CogTiles(PyramidSource):
 
     def finish(self, raw: tuple[NDArray[Any], ...], inside: NDArray[np.bool_]) -> TilePixels:
         """Decode what was taken."""
+        if self.info.masked:
+            *stored_numbers, means = raw
+            raw = tuple(stored_numbers)
+            inside &= means
         if self.kind == "classes":
             stored = raw[0]
             gone = self.info.nodata
@@ -258,6 +272,11 @@ def _decoded(
         gone |= stored == nodata
     values[gone] = np.nan
     return values.astype("float32", copy=False)
+
+
+def _mask_of(reader: Reader, level: int, top: int, left: int, bottom: int, right: int) -> NDArray[np.bool_]:
+    means = own_mask(reader, level, (top, left, bottom, right))
+    return np.ones((bottom - top, right - left), dtype=bool) if means is None else means
 
 
 def _as_it_is(stored: NDArray[Any]) -> NDArray[Any]:
