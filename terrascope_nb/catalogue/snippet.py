@@ -127,7 +127,7 @@ def _ways(area: Aoi) -> list[tuple[Any, dict[str, Any]]]:
         if area.kind == "tile":
             ways.append((area.name, {}))
         if "nis" in first.properties:
-            ways += [(area.name, {}), (str(first.properties["nis"]), {})]
+            ways += [(area.name, {}), (str(first.properties["nis"]), named)]
         if area.kind == "bbox":
             ways.append((tuple(float(edge) for edge in first.geometry.bounds), system | _unless(named, "bbox")))
             ways.append((tuple(area.bbox), _unless(named, "bbox")))

@@ -41,14 +41,25 @@ beforeEach(() => {
 });
 afterEach(() => mock.timers.reset());
 
-test('a tile is asked for by its address and given to who asked', () => {
+test('a tile is asked for by its address and given to who asked', async () => {
   const id = ask();
-  assert.deepEqual(model.sent, [{ msg: 'tile', id, ...tile }]);
+  await Promise.resolve();
+  assert.deepEqual(model.sent, [{ msg: 'tiles', tiles: [{ id, ...tile }] }]);
   assert.equal(client.state.pending, 1);
   model.hear({ msg: 'tile', id, state: 'picture' }, [new DataView(new ArrayBuffer(4))]);
   assert.equal(results[0].picture.size, 4);
   assert.equal(results[0].picture.type, 'image/png');
   assert.equal(client.state.pending, 0);
+});
+
+test('the tiles of a view are asked for in one message, and not those that left it at once', async () => {
+  const ids = [ask(), ask(), ask()];
+  client.cancel(ids[1]);
+  await Promise.resolve();
+  assert.deepEqual(model.sent[0], { msg: 'tiles', tiles: [{ id: ids[0], ...tile }, { id: ids[2], ...tile }] });
+  ask();
+  await Promise.resolve();
+  assert.equal(model.sent.at(-1).tiles.length, 1);
 });
 
 test('an answer to somebody else, or a second one, changes nothing', () => {
@@ -75,8 +86,9 @@ test('tiles that left the view are cancelled in one message and never heard of a
   assert.equal(client.state.pending, 1);
 });
 
-test('a tile that does not come is an error with words, and the kernel is asked whether it lives', () => {
+test('a tile that does not come is an error with words, and the kernel is asked whether it lives', async () => {
   const id = ask();
+  await Promise.resolve();
   mock.timers.tick(60_000);
   assert.deepEqual(results, [{ state: 'error', reason: 'no answer within 60 s' }]);
   assert.deepEqual(model.sent.slice(1), [{ msg: 'cancel', ids: [id] }, { msg: 'ping' }]);
