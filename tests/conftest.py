@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import signal
 import socket
 import sys
 import threading
@@ -16,6 +17,10 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
+# A shell that starts the tests in the background has them and all their children ignore Ctrl-C, which some of them are about.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two test processes share two cores with servers: a slow example is no failure.
 hypothesis_settings.register_profile("ours", deadline=None)
