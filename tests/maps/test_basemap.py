@@ -175,7 +175,7 @@ def test_places_are_projected_as_pyproj_does():
 
 
 def test_every_country_kept_its_names_in_three_languages():
-    rows = str(read_array("label_texts")).split("\n")
+    rows = read_array("label_texts").tobytes().decode().split("\n")
     kinds = [KINDS[number] for number in read_array("label_kinds")]
     countries = [row.split("\t") for row, kind in zip(rows, kinds, strict=True) if kind == "country"]
     assert len(countries) > 100
