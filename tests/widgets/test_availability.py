@@ -28,20 +28,12 @@ def items():
     return search("s2-ndvi", BOX, "2018-05/2018-06", source="sample")
 
 
-def test_marks_come_from_the_catalogue_at_once_and_from_my_area_when_measured(items, monkeypatch):
-    go = threading.Event()
-    real = calendar.measured_marks
-
-    def later(*given, **named):
-        go.wait(20)
-        yield from real(*given, **named)
-
-    monkeypatch.setattr(calendar, "measured_marks", later)
+def test_marks_come_from_the_catalogue_at_once_and_from_my_area_when_measured(items, flags_may_be_read):
     dates = Availability(items)
     assert [entry["date"] for entry in dates.dates] == [str(day) for day in items.by_day()]
     assert {entry["clear_from"] for entry in dates.dates} == {"index"}
     assert dates.measuring
-    go.set()
+    flags_may_be_read.set()
     assert dates.wait(30)
     assert not dates.measuring
     assert {entry["clear_from"] for entry in dates.dates} == {"flags"}
@@ -182,15 +174,7 @@ def test_a_scene_that_covers_a_part_can_be_wholly_clear(items):
     assert "2 dates cover a part of the area only" in dates.note
 
 
-def test_a_twin_made_while_flags_are_read_waits_for_them_or_says_so(items, monkeypatch):
-    go = threading.Event()
-    real = calendar.measured_marks
-
-    def later(*given, **named):
-        go.wait(20)
-        yield from real(*given, **named)
-
-    monkeypatch.setattr(calendar, "measured_marks", later)
+def test_a_twin_made_while_flags_are_read_waits_for_them_or_says_so(items, monkeypatch, flags_may_be_read):
     monkeypatch.setattr(calendar, "_PATIENCE", 0.1)
     dates = Availability(items)
     text = dates.describe()
@@ -198,7 +182,7 @@ def test_a_twin_made_while_flags_are_read_waits_for_them_or_says_so(items, monke
     assert "of the scene clear" not in text
     assert all(np.isnan(mark.clear) for mark in dates.told_marks)
     monkeypatch.setattr(calendar, "_PATIENCE", 20)
-    go.set()
+    flags_may_be_read.set()
     text = dates.describe()
     assert text.count("of the area clear by its quality flags") == len(dates.dates)
     assert dates.told_marks == dates.marks

@@ -115,11 +115,6 @@ class KernelTiles(ipyleaflet.TileLayer, metaclass=AbstractWidget):  # type: igno
         self._channel.cancel()
         self.revision += 1
 
-    @property
-    def tiles_under_way(self) -> int:
-        """Tiles that the map waits for."""
-        return self._channel.under_way
-
     def describe(self) -> str:
         """Return what the layer shows, in words."""
         return str(self.name) + ("" if self.visible else f" ({say('hidden')})")

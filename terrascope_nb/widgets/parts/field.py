@@ -117,16 +117,6 @@ def button(text: str, on_click: Callable[[], object], *, tooltip: str = "", prim
     return made
 
 
-def on_enter(field: widgets.Text, act: Callable[[], object]) -> None:
-    """Call a function when Enter is pressed in a text field."""
-
-    def heard(_: Any, content: Any, __: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "submit":
-            act()
-
-    field.on_msg(heard)
-
-
 def attempt(act: Callable[[], object], message: Says) -> bool:
     """Do what a person asks; an error is said in the message, and what there was stays. True when it went well."""
     try:

@@ -35,30 +35,20 @@ def test_dates_below_a_clear_share_of_my_area_are_dropped_at_once(explorer):
     assert 0 < len(kept) < len(explorer.dates.marks)
 
 
-def test_a_clear_share_asked_for_at_once_waits_until_it_is_measured(monkeypatch):
-    import terrascope_nb.widgets.panel.availability as calendar
-
-    go = threading.Event()
-    real = calendar.measured_marks
-
-    def later(*given, **named):
-        go.wait(20)
-        yield from real(*given, **named)
-
-    monkeypatch.setattr(calendar, "measured_marks", later)
+def test_a_clear_share_asked_for_at_once_waits_until_it_is_measured(flags_may_be_read):
     explorer = explore("s2-ndvi", BOX, "2018-06", source="sample")
     explorer.keep_clear_later(60)  # the button
     assert "as soon as" in explorer.status.text
     assert len(explorer.kept) == 9
-    threading.Timer(0.3, go.set).start()
+    threading.Timer(0.3, flags_may_be_read.set).start()
     explorer.keep_clear(60)
     kept = {mark.day.isoformat() for mark in explorer.dates.marks if mark.clear >= 60}
     assert {mark.clear_from for mark in explorer.dates.marks} == {"flags"}
     assert {work.day_of(item) for item in explorer.items} == kept
-    go.clear()
+    flags_may_be_read.clear()
     explorer.search()
     explorer.keep_clear_later(100)
-    go.set()
+    flags_may_be_read.set()
     assert explorer.wait(30)
     assert all(clear_share(mark) >= 100 for mark in explorer.dates.marks if str(mark.day) not in explorer.dates.dropped)
     assert explorer.dropped
