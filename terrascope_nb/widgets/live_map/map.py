@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +23,10 @@ from terrascope_nb.widgets.live_map.kernel_tiles import KernelTiles
 from terrascope_nb.widgets.live_map.layer_names import NamedGeoJSON, NamedTiles
 from terrascope_nb.widgets.live_map.map_notes import MapNotes
 from terrascope_nb.widgets.live_map.online import OnlineBasemap
-from terrascope_nb.widgets.live_map.picture import Still, bounds_of_view, compose, describe_map, view_of_bounds
+from terrascope_nb.widgets.live_map.picture import bounds_of_view, describe_map, view_of_bounds
 from terrascope_nb.widgets.live_map.raster_layer import RasterLayer
 from terrascope_nb.widgets.live_map.sources import tile_source
-from terrascope_nb.widgets.live_map.tile_channel import painters, reason_of
+from terrascope_nb.widgets.live_map.stills import MapStills
 from terrascope_nb.widgets.live_map.view_bounds import check_view
 from terrascope_nb.words import say
 
@@ -109,9 +108,8 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         **traits: Any,
     ) -> None:
         self._tools: Toolbox | None = None
-        self._stills_lock = threading.Lock()
-        self._stills_wanted = False
         self._said = MapNotes(self)
+        self._stills = MapStills(self, self._said)
         self._own: list[ipyleaflet.Control] = []
         self._front = front_end()
         check_view(center, zoom)
@@ -246,7 +244,19 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         """What is seen: (west, south, east, north) in degrees; without a browser, what would be seen."""
         if self.south != self.north:
             return self.west, self.south, self.east, self.north
-        return bounds_of_view(self.center, self.zoom, self._size())
+        return bounds_of_view(self.center, self.zoom, self.pixels)
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the view; without a browser, what they are taken to be."""
+        if self.right > self.left and self.bottom > self.top and self.right < 2**40:
+            return max(round(self.right - self.left), 1), max(round(self.bottom - self.top), 1)
+        return _WIDTH, _height_of(self.layout)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether our JupyterLab extension draws it."""
+        return bool(self._front.present)
 
     def go_home(self) -> None:
         """Show again what the map showed at first."""
@@ -261,7 +271,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
     def picture(self) -> bytes:
         """Return a PNG of the view: basemap, data, outlines of vector layers, attribution."""
         view = self.view_bounds
-        return self._composed(view, self._stills(view))
+        return self._stills.compose(view, self._stills.paint(view))
 
     def save(
         self,
@@ -315,39 +325,13 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         if data is None:
             return data
         view = self.view_bounds
-        stills = self._stills(view)
-        self._keep_stills(stills)
+        stills = self._stills.paint(view)
+        self._stills.keep(stills)
         twin = self.describe()
         data["text/plain"] = twin
-        data["image/png"] = base64.b64encode(self._composed(view, stills)).decode("ascii")
+        data["image/png"] = base64.b64encode(self._stills.compose(view, stills)).decode("ascii")
         data[SAVED_MAP] = {"model_id": self.model_id, "text": twin, "saved": say("Picture of the map as it was saved.")}
         return data
-
-    def _stills(self, view: Bounds) -> list[tuple[KernelTiles, Still | None]]:
-        size = max(self._size())
-        found: list[tuple[KernelTiles, Still | None]] = []
-        for layer in self.layers:
-            if isinstance(layer, KernelTiles) and layer.visible:
-                try:
-                    found.append((layer, layer.still(view, size)))
-                    self._said.tell(layer.model_id, "")
-                except Exception as error:  # noqa: BLE001 one layer that fails is said on the map, the others are shown
-                    found.append((layer, None))
-                    self._said.tell(layer.model_id, say("{name}: {reason}", name=layer.name, reason=reason_of(error)))
-        return found
-
-    def _composed(self, view: Bounds, stills: list[tuple[KernelTiles, Still | None]]) -> bytes:
-        others = [one for one in (*self.layers, *self.controls) if not isinstance(one, KernelTiles)]
-        return compose(view, self._size(), stills, others)
-
-    def _keep_stills(self, stills: list[tuple[KernelTiles, Still | None]]) -> None:
-        for layer, still in stills:
-            layer.keep_still(still, live=self._front.present)
-
-    def _size(self) -> tuple[int, int]:
-        if self.right > self.left and self.bottom > self.top and self.right < 2**40:
-            return max(round(self.right - self.left), 1), max(round(self.bottom - self.top), 1)
-        return _WIDTH, _height_of(self.layout)
 
     # -- the other end -----------------------------------------------------------------------------------------------
 
@@ -377,17 +361,7 @@ class Map(ipyleaflet.Map):  # type: ignore[misc]
         """Without our extension the pictures of the layers follow the view, the date and the colours."""
         if self._front.present:
             return
-        with self._stills_lock:
-            if self._stills_wanted:
-                return
-            self._stills_wanted = True
-        painters().submit(self._follow_view)
-
-    def _follow_view(self) -> None:
-        with self._stills_lock:
-            self._stills_wanted = False
-        if not self._front.present:
-            self._keep_stills(self._stills(self.view_bounds))
+        self._stills.follow()
 
     # -- controls and notes ------------------------------------------------------------------------------------------
 
