@@ -8,6 +8,7 @@ The file is ``config.toml`` in the user's configuration folder (``terrascope_nb`
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import tomllib
@@ -26,10 +27,21 @@ _lock = threading.Lock()
 
 
 def _default_folder(kind: str) -> Path:
-    import platformdirs  # only needed where no folder is configured
+    base = _linux_base(f"XDG_{kind.upper()}_HOME", f".{kind}") if sys.platform == "linux" else None
+    if base is not None:
+        return Path(base, "terrascope_nb")
+    import platformdirs  # only where the rule is not the plain one: it brings modules that a first picture waits for
 
     folder = platformdirs.user_cache_dir if kind == "cache" else platformdirs.user_config_dir
     return Path(folder("terrascope_nb", appauthor=False))
+
+
+def _linux_base(variable: str, in_home: str) -> str | None:
+    """Return the folder that the XDG rule names; None where it takes more than two absolute paths to tell."""
+    stated, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
+    if "ANDROID_DATA" in os.environ or not (stated or home).startswith("/"):
+        return None
+    return stated or f"{home.rstrip('/')}/{in_home}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ def _coerce(name: str, value: Any) -> Any:
 _NAMES = tuple(field.name for field in fields(Settings))
 _WATCHED = (
     *(_PREFIX + name.upper() for name in _NAMES),
-    *("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"),
+    *(("USERPROFILE", "APPDATA", "LOCALAPPDATA") if sys.platform == "win32" else ("HOME", "XDG_CONFIG_HOME")),
 )
 """Variables that settings come from, and those that say where the user's folders are."""
 _SETTLED = 2 * 10**9
@@ -105,7 +117,7 @@ class _Kept:
     """The watched variables."""
     overrides: dict[str, Any]
     """Options of this process."""
-    file: Path
+    file: str
     """Where the file is, or would be."""
     state: tuple[int, int, int] | None
     """Its state; None = there is none."""
@@ -116,7 +128,7 @@ class _Kept:
 _kept: _Kept | None = None
 
 
-def _state_of(file: Path) -> tuple[int, int, int] | None:
+def _state_of(file: str | Path) -> tuple[int, int, int] | None:
     """Return time, size and number of a file, or None when there is none to read."""
     try:
         found = os.stat(file)  # noqa: PTH116 - runs for every request
@@ -196,7 +208,7 @@ def get_settings() -> Settings:
     settings = replace(Settings(), **{name: _read_value(name, value, where[name]) for name, value in found.items()})
     # A file that was just written may be written again without a trace in its state; a warning is for every call.
     if not unknown and (state is None or time.time_ns() - state[0] > _SETTLED):
-        _kept = _Kept(seen, overrides, file, state, settings)
+        _kept = _Kept(seen, overrides, str(file), state, settings)
     return settings
 
 

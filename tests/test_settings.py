@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from terrascope_nb.catalogue.items_file import read_items
@@ -15,7 +16,7 @@ from terrascope_nb.catalogue.query import search
 from terrascope_nb.errors import CatalogueReplyError, ExportError, SettingsError, TerrascopeWarning, UnknownProductError
 from terrascope_nb.extent.aoi import area
 from terrascope_nb.extent.saved import save_area
-from terrascope_nb.settings import get_settings, options
+from terrascope_nb.settings import Settings, get_settings, options
 
 
 def test_a_word_where_a_number_belongs_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,3 +87,19 @@ def test_whatever_settings_come_from_may_change_at_any_time(tmp_path: Path, monk
     monkeypatch.delenv("TERRASCOPE_NB_TIMEOUT")
     file.unlink()
     assert get_settings().timeout == 30.0
+
+
+@pytest.mark.parametrize(
+    ("home", "stated"),
+    [("/home/x", None), ("/home/x/", ""), ("/", None), ("/home/x", "/etc/own"), ("/home/x", "own"), ("x", "/etc/own"), (None, None)],
+)  # fmt: skip
+def test_the_folders_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, stated: str | None
+) -> None:
+    for name, value in (("HOME", home), ("XDG_CONFIG_HOME", stated), ("XDG_CACHE_HOME", stated)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.config() == Path(platformdirs.user_config_dir("terrascope_nb", appauthor=False))
+    assert settings.cache() == Path(platformdirs.user_cache_dir("terrascope_nb", appauthor=False))
