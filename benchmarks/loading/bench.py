@@ -35,7 +35,7 @@ TOOLS = {
     "W2": "decode_limit rasterio_hand odc_dask odc_tuned stackstac_dask ours_lazy ours_verbs ours_unchecked",
     "W3": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
     "W4": "decode_limit rasterio_hand odc_dask stackstac_dask ours_lazy ours_verbs",
-    "W5": "decode_limit rasterio_hand odc_dask exactextract_zones ours_verbs",
+    "W5": "decode_limit rasterio_hand odc_dask exactextract_zones ours_verbs ours_unchecked",
     "W6": "decode_limit rasterio_hand odc_dask ours_verbs",
     "W7a": "decode_limit rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs ours_unchecked",
     "W7b": "rasterio_hand odc_dask odc_tuned ours_lazy ours_verbs",
