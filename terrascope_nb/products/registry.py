@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import html
+import os
 import threading
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from terrascope_nb.errors import TableError, UnknownProductError, near_misses
@@ -27,13 +28,15 @@ _lock = threading.RLock()
 @functools.cache
 def _texts() -> Mapping[str, str]:
     """Name -> text of every table; reading is cheap, parsing is not."""
-    folder = resources.files("terrascope_nb.products").joinpath("tables")
-    found = {
-        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    }
-    return dict(sorted(found.items()))
+    # Plain paths: a package is always unpacked, and the first call of a process waits for this.
+    folder = Path(__file__).parent / "tables"
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))  # noqa: PTH208
+    return {name.removesuffix(".toml"): _read(f"{folder}/{name}") for name in names}
+
+
+def _read(path: str) -> str:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - all tables are read at once
+        return file.read().decode().replace("\r\n", "\n")
 
 
 @functools.cache
@@ -75,18 +78,20 @@ def _loose(name: str) -> str:
 @functools.cache
 def _locate(name: str) -> tuple[str, int] | None:
     """Product id and variant number of a name: exactly first, then loosely."""
-    loose = _loose(name)
-    if loose in _product_ids():
+    loose, ids = _loose(name), _product_ids()
+    if loose in ids:
         return loose, 0
     # Only the tables whose text ends a string with the name are parsed.
-    near = [key for key in _product_ids() if f'{loose}"' in _loose(_texts()[key])]
-    hits = [(key, number, names_of(v)) for key in near for number, v in enumerate(_product(key).variants)]
-    for key, number, names in hits:
-        if name in names:
-            return key, number
-    for key, number, names in hits:
-        if loose in {_loose(known) for known in names}:
-            return key, number
+    for key in ids:
+        if f'{name}"' in _texts()[key]:
+            for number, variant in enumerate(_product(key).variants):
+                if name in names_of(variant):
+                    return key, number
+    for key in ids:
+        if f'{loose}"' in _loose(_texts()[key]):
+            for number, variant in enumerate(_product(key).variants):
+                if loose in {_loose(known) for known in names_of(variant)}:
+                    return key, number
     return None
 
 
