@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pystac
 
+from terrascope_nb.catalogue.real_paths import TrustedRoots, is_below, resolve_file
 from terrascope_nb.errors import AssetUnreachableError, UntrustedPathError
 from terrascope_nb.settings import get_settings
 
@@ -99,7 +101,7 @@ class _Ways:
     def _is_beside(self, own: Path, path: str) -> bool:
         """Tell whether a catalogue file among the roots leads from one file in its folder to another."""
         files = [str(Path(root).parent) for root in self.roots if Path(root).is_file()]
-        return _is_below(os.path.realpath(own), files) and _is_below(os.path.realpath(path), files)
+        return is_below(os.path.realpath(own), files) and is_below(os.path.realpath(path), files)
 
     def add_path(self, path: str, href: str) -> None:
         if path.startswith(("/vsi", "//")):
@@ -119,7 +121,7 @@ class _Ways:
         if path in self.local:
             return True
         real = self.roots.real(path) if isinstance(self.roots, TrustedRoots) else os.path.realpath(path)
-        return _is_below(real, self.roots)
+        return is_below(real, self.roots)
 
     def skip(self, href: str, why: str) -> None:
         self.skipped[f"{href!r}: {why}"] = None
@@ -185,9 +187,9 @@ def open_href(ref: AssetRef) -> str:
     """
     for href in ref.hrefs:
         if href.startswith("/"):
-            path = os.path.realpath(href)
+            path, state = resolve_file(href)
             # Checked again: a link may have been changed since the reference was made.
-            if (path in ref.roots or _is_below(path, ref.roots)) and _is_readable(Path(path)):
+            if (is_below(path, ref.roots) or path in ref.roots) and _is_readable(path, state):
                 return path
     offline = get_settings().offline
     for href in ref.hrefs:
@@ -247,32 +249,6 @@ def trust_archive(root: str | Path) -> None:
     _searched[Path(root)] = None
 
 
-class TrustedRoots(tuple[str, ...]):  # noqa: SLOT001 - no slots: it remembers folders
-    """Folders local paths may lie under, links resolved; remembers where folders lead, for many references made at once.
-
-    `open_href` resolves a path anew, so a link that is changed later misleads nobody.
-    """
-
-    def __new__(cls, roots: Iterable[str]) -> Self:
-        """Return resolved roots that know no folder yet."""
-        made = super().__new__(cls, roots)
-        made._folders = {}
-        return made
-
-    _folders: dict[str, str]
-
-    def real(self, path: str) -> str:
-        """Return a path without symbolic links, as `os.path.realpath`, asking the disk once for each folder."""
-        if not path.startswith("/") or os.path.normpath(path) != path:
-            return os.path.realpath(path)
-        folder, _, name = path.rpartition("/")
-        known = self._folders.get(folder)
-        if known is None:
-            known = self._folders[folder] = self.real(folder) if folder else ""
-        found = f"{known}/{name}"
-        return os.path.realpath(found) if os.path.islink(found) else found  # noqa: PTH114 - hot path
-
-
 def trusted_roots(roots: Iterable[str | Path] = ()) -> TrustedRoots:
     """Return the folders local paths may lie under, links resolved.
 
@@ -308,10 +284,6 @@ def _archive_paths(href: str, roots: Sequence[str]) -> Iterator[str]:
             yield f"{root}/{name}/{rest}"
 
 
-def _is_readable(path: Path) -> bool:
+def _is_readable(path: str, state: os.stat_result | None) -> bool:
     # Plain files and folders only: a pipe or a device would block the reader.
-    return (path.is_file() or path.is_dir()) and os.access(path, os.R_OK)
-
-
-def _is_below(real: str, roots: Sequence[str]) -> bool:
-    return any(real.startswith(root.rstrip("/") + "/") for root in roots)
+    return state is not None and stat.S_IFMT(state.st_mode) in (stat.S_IFREG, stat.S_IFDIR) and os.access(path, os.R_OK)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pystac
 
-from terrascope_nb.catalogue.access import TrustedRoots, asset_ref, trusted_roots
+from terrascope_nb.catalogue.access import asset_ref, trusted_roots
 from terrascope_nb.catalogue.item_facts import asset_encoding, asset_grid, find_asset
+from terrascope_nb.catalogue.real_paths import TrustedRoots
 from terrascope_nb.cube.plan import Scene, Source
 from terrascope_nb.errors import (
     NothingFoundError,
