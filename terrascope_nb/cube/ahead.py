@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from terrascope_nb.cube.plan import Source
+from terrascope_nb.cube.stream import Piece, Stream
 from terrascope_nb.host.waiting import carrying_stop, result_of, stoppable
 
 Task = TypeVar("Task")
@@ -52,3 +57,62 @@ def _in_order(
             yield first, partial(result_of, coming)
     for last, coming in queue:
         yield last, partial(result_of, coming)
+
+
+@dataclass(slots=True)
+class Queue:
+    """What is read of one file behind HTTP, in the order it is read in."""
+
+    source: Source
+    """The file."""
+    resampling: str
+    """That of its band."""
+    pieces: list[tuple[int, Piece]] = field(default_factory=list)
+    """What was not asked for yet, each with the number of its target."""
+
+    def ask(self, stream: Stream, *, early: bool) -> bool:
+        """Ask for as many of the next pieces as there is memory for, neighbouring blocks together; False = not for all."""
+        count = len(self.pieces)
+        while count:
+            next_ones = [piece for _, piece in self.pieces[:count]]
+            if stream.read_ahead(self.source, next_ones, self.resampling, early=early):
+                break
+            count = 0 if early else count // 2
+        del self.pieces[:count]
+        return not self.pieces
+
+
+class Backlog:
+    """What is to be asked for ahead and waits until there is memory for it; what is read first comes first."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[tuple[int, int], int, Queue]] = []
+
+    def add(self, task: tuple[int, int], queues: Sequence[Queue]) -> None:
+        """Ask for what a task reads, now or when it is its turn."""
+        with self._lock:
+            for number, queue in enumerate(queues):
+                heapq.heappush(self._waiting, (task, number, queue))
+            self._go_on()
+
+    def done(self, queues: Sequence[Queue]) -> None:
+        """Ask for what there is memory for by now, and for nothing more of a task whose queues these are."""
+        with self._lock:
+            for queue in queues:
+                queue.pieces.clear()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        while self._waiting and self._waiting[0][2].ask(self._stream, early=True):
+            heapq.heappop(self._waiting)
+
+    def before(self, target: int, queues: Sequence[Queue]) -> None:
+        """See to it that what is read of a target next is on its way, when there is memory for it."""
+        with self._lock:
+            for queue in queues:
+                while queue.pieces and queue.pieces[0][0] < target:
+                    del queue.pieces[0]
+                if queue.pieces and queue.pieces[0][0] == target:
+                    queue.ask(self._stream, early=False)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block, reduce_picked
 from terrascope_nb.analysis.pixels import Pixels
-from terrascope_nb.cube.ahead import ready
+from terrascope_nb.cube.ahead import Backlog, Queue, ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import Cuts, cut
@@ -63,22 +63,26 @@ def stream_zones(
     stream.expect(numbers, 0, 1)  # what `cut` opens, side by side
     areas = _areas(cut(stream, first), pixels)
     found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
+    backlog = Backlog(stream)
 
-    def prepare(task: tuple[int, _Area]) -> _Ready:
-        number, area = task
-        return _prepared(stream, steps[number], area, variables)
+    def prepare(task: tuple[int, int]) -> _Ready:
+        number, place = task
+        made = _prepared(stream, steps[number], areas[place], variables)
+        backlog.add(task, made.queues)
+        return made
 
-    def do(task: tuple[tuple[int, _Area], Callable[[], _Ready]]) -> None:
-        (number, area), prepared = task
-        for name, partial in _reduced(stream, steps[number], area, variables, stats, prepared()):
+    def do(task: tuple[tuple[int, int], Callable[[], _Ready]]) -> None:
+        (number, place), made = task[0], task[1]()
+        for name, partial in _reduced(stream, steps[number], areas[place], variables, stats, made, backlog):
             found[name][number].append(partial)
+        backlog.done(made.queues)
 
-    def tasks() -> Iterator[tuple[int, _Area]]:
+    def tasks() -> Iterator[tuple[int, int]]:
         for number in range(len(steps)):
             if stream.is_remote and number % _EXPECTED == 0:
                 stream.expect(numbers, number, number + 2 * _EXPECTED)
-            for area in areas:
-                yield number, area
+            for place in range(len(areas)):
+                yield number, place
 
     with ready(tasks(), prepare, remote=stream.is_remote) as coming:
         work(do, coming, len(steps) * len(areas), "reading the features")
@@ -121,35 +125,6 @@ def _hull(pieces: Sequence[Piece]) -> Piece:
     return Piece(top, left, bottom - top, right - left)
 
 
-@dataclass(slots=True)
-class _Queue:
-    """What is read of one file behind HTTP, in the order it is read in."""
-
-    source: Source
-    """The file."""
-    resampling: str
-    """That of its band."""
-    pieces: list[tuple[int, Piece]] = field(default_factory=list)
-    """What was not asked for yet, each with the number of its target."""
-
-    def ask(self, stream: Stream, *, early: bool) -> None:
-        """Ask for as many of the next pieces as there is memory for, neighbouring blocks together."""
-        count = len(self.pieces)
-        while count:
-            next_ones = [piece for _, piece in self.pieces[:count]]
-            if stream.read_ahead(self.source, next_ones, self.resampling, early=early):
-                break
-            count = 0 if early else count // 2
-        del self.pieces[:count]
-
-    def before(self, target: int, stream: Stream) -> None:
-        """See to it that what is read of a target is on its way, when there is memory for it."""
-        while self.pieces and self.pieces[0][0] < target:
-            del self.pieces[0]
-        if self.pieces and self.pieces[0][0] == target:
-            self.ask(stream, early=False)
-
-
 @dataclass(frozen=True, slots=True)
 class _Ready:
     """An area at one step whose mask was read, and what is read next asked for."""
@@ -158,7 +133,7 @@ class _Ready:
     """What the mask keeps."""
     is_empty: bool
     """True: the mask keeps nothing that is wanted."""
-    queues: list[_Queue]
+    queues: list[Queue]
     """What to read of each file behind HTTP."""
 
 
@@ -168,7 +143,7 @@ def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, S
         keeps = [stream.kept(scene, area.piece) for scene in step.scenes]
         if not any(keeps) and all(stream.is_masked(n) for s in variables.values() for n in s.numbers):
             return _Ready(keeps, True, [])
-    queues: dict[tuple[int, Source], _Queue] = {}
+    queues: dict[tuple[int, Source], Queue] = {}
     if stream.is_remote:
         numbers = dict.fromkeys(number for variable in variables.values() for number in variable.numbers)
         for place, target in enumerate(area.targets):
@@ -178,19 +153,22 @@ def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, S
                     queue = queues.get((number, source))
                     if queue is None:
                         resampling = stream.plan.bands[number].resampling
-                        queue = queues[number, source] = _Queue(source, resampling)
+                        queue = queues[number, source] = Queue(source, resampling)
                     queue.pieces.append((place, target.piece))
-    for queue in queues.values():
-        queue.ask(stream, early=True)
     return _Ready(keeps, False, list(queues.values()))
 
 
 def _reduced(
-    stream: Stream, step: Step, area: _Area, variables: Mapping[str, Standing], stats: Statistics, prepared: _Ready
+    stream: Stream,
+    step: Step,
+    area: _Area,
+    variables: Mapping[str, Standing],
+    stats: Statistics,
+    prepared: _Ready,
+    backlog: Backlog,
 ) -> Iterator[tuple[str, Partial]]:
     for place, target in enumerate(() if prepared.is_empty else area.targets):
-        for queue in prepared.queues:
-            queue.before(place, stream)
+        backlog.before(place, prepared.queues)
         look = Look(stream, step, target.piece, prepared.keeps, target.pick)
         for name, variable in variables.items():
             values = look.result(variable.numbers, variable.formula)

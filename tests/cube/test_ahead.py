@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from terrascope_nb.cube import ahead, clearness, preview_reading
-from terrascope_nb.cube.ahead import ready
+from terrascope_nb.cube.ahead import Backlog, Queue, ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.host.ranges import fetch, fetch_each
 from terrascope_nb.settings import options
@@ -107,3 +107,34 @@ def test_the_stop_button_ends_work_that_waits_for_a_silent_server(run, total, mo
         finally:
             signal.signal(signal.SIGINT, before)
     assert time.monotonic() - began < 2.5
+
+
+class _Asked:
+    """Stands for the reading of files: says what it was asked for, as far as there is room."""
+
+    def __init__(self, room):
+        self.room, self.asked = room, []
+
+    def read_ahead(self, source, pieces, resampling, *, early):
+        if self.room < len(pieces):
+            return False
+        self.room -= len(pieces)
+        self.asked.append(source)
+        return True
+
+
+def test_what_found_no_room_is_asked_for_when_there_is_some_in_the_order_it_is_read():
+    stream = _Asked(room=2)
+    backlog = Backlog(stream)
+    queues = {task: Queue(f"file {task}", "nearest", [(0, None), (1, None)]) for task in range(4)}
+    for task in (0, 3, 1, 2):
+        backlog.add((task, 0), [queues[task]])
+    assert stream.asked == ["file 0"]
+    for task in (0, 1):
+        stream.room += 2
+        backlog.done([queues[task]])
+    assert stream.asked == ["file 0", "file 1", "file 2"]
+    # Of what is read by now nothing more is asked for.
+    stream.room += 2
+    backlog.done([queues[3]])
+    assert stream.asked == ["file 0", "file 1", "file 2"]
