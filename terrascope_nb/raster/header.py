@@ -12,26 +12,27 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from terrascope_nb.raster.georeference import GEO_TAGS, crs_of, geo_keys, transform_of
 from terrascope_nb.raster.grid import Transform
+from terrascope_nb.raster.header_forms import Forms
 from terrascope_nb.raster.tiff import Field, Layout, Source, Span, opened
 
 _MOST_TILES = 1 << 22
 _MOST_PIXELS = 2**31 - 1
 """Longest side of an image: GDAL's own limit."""
 
-# Tags of TIFF 6.0, GeoTIFF 1.1 (OGC 19-008) and GDAL's private ones.
+# Tags of TIFF 6.0 and GDAL's private ones.
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _DESCRIPTION = 254, 256, 257, 258, 259, 262, 270
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS, _PLANAR, _SOFTWARE = 273, 277, 278, 279, 284, 305
 _DATETIME, _ARTIST, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS = 306, 315, 317, 322, 323, 324
-_TILE_COUNTS, _FORMAT, _COPYRIGHT, _SCALE, _TIE_POINTS, _MATRIX = 325, 339, 33432, 33550, 33922, 34264
-_GEO_KEYS, _GDAL_METADATA, _GDAL_NODATA = 34735, 42112, 42113
+_TILE_COUNTS, _FORMAT, _COPYRIGHT, _GDAL_METADATA, _GDAL_NODATA = 325, 339, 33432, 42112, 42113
 _TEXTS = {
     _DESCRIPTION: "TIFFTAG_IMAGEDESCRIPTION",
     _SOFTWARE: "TIFFTAG_SOFTWARE",
@@ -44,15 +45,12 @@ _OF_A_LEVEL = frozenset(
     | {_TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS}
 )
 _OF_THE_FILE = _OF_A_LEVEL | frozenset(
-    {_BITS, _COMPRESSION, _PHOTOMETRIC, _PREDICTOR, _FORMAT, _SCALE, _TIE_POINTS, _MATRIX, _GEO_KEYS}
-    | {_GDAL_METADATA, _GDAL_NODATA, *_TEXTS}
+    {_BITS, _COMPRESSION, _PHOTOMETRIC, _PREDICTOR, _FORMAT, _GDAL_METADATA, _GDAL_NODATA, *_TEXTS, *GEO_TAGS}
 )
+_OF_EACH_FILE = frozenset({_STRIP_OFFSETS, _STRIP_COUNTS, _TILE_OFFSETS, _TILE_COUNTS, _GDAL_METADATA, *_TEXTS})
+"""Where tiles lie, times and names: what files that are alike in all else differ in."""
 _REDUCED, _MASK = 0b001, 0b100
 """Bits of NewSubfileType (TIFF 6.0)."""
-
-_MODEL_TYPE, _RASTER_TYPE, _GEOGRAPHIC, _ANGULAR_UNIT = 1024, 1025, 2048, 2054
-_PROJECTED, _LINEAR_UNIT, _VERTICAL = 3072, 3076, 4096
-_DEGREE, _METRE, _PIXEL_IS_POINT = 9102, 9001, 2
 
 _KINDS = {1: "uint", 2: "int", 3: "float", 4: "uint", 6: "complex"}
 """SampleFormat -> kind of numpy type; 4 means undefined, which GDAL reads as unsigned."""
@@ -65,6 +63,11 @@ _ITEM = re.compile(r"<Item\s([^<>]*?)(?:/>|>([^<]*)</Item>)")
 _ATTRIBUTE = re.compile(r'\b(\w+)="([^"]*)"')
 # What Microsoft's C library prints for numbers that are none; GDAL reads them too.
 _OLD_NUMBERS = {"1.#QNAN": math.nan, "-1.#QNAN": math.nan, "1.#IND": math.nan, "-1.#IND": math.nan}
+_SHORT_TEXT = 4096
+"""Longest metadata of which the meaning is kept for the next file that has the same."""
+
+Ranges = tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]
+"""Where each block of a level begins, and how many bytes it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +181,30 @@ def read_header(source: str | os.PathLike[str] | BinaryIO) -> Header:
     ...
     terrascope_nb.errors.CorruptAssetError: <file> is no readable GeoTIFF: it does not begin like a TIFF file...
     """
+    return read_header_and_ranges(source)[0]
+
+
+def read_header_and_ranges(source: str | os.PathLike[str] | BinaryIO) -> tuple[Header, Ranges]:
+    """Return `read_header`, and where the tiles of the full resolution lie as the file stores it, from one look at it."""
     with opened(source) as found:
-        return _header(Layout(found))
+        known = _forms.find(found)
+        if known is None:
+            known = _parsed(Layout(found))
+            _forms.keep(found, known)
+        header, texts = known
+        ranges = _stored(found, header.levels[0])
+        tags, encodings = _metadata(found, texts)
+        first = encodings.get(1, {})
+        header = replace(
+            header,
+            scale=first.get("scale"),
+            offset=first.get("offset"),
+            encodings=encodings,
+            tags=tags,
+            data_end=_data_end(found, ranges),
+            size=found.size,
+        )
+    return header, ranges
 
 
 def tile_ranges(
@@ -204,40 +229,44 @@ def tile_ranges(
         As `read_header`.
     """
     with opened(source) as found:
-        return _ranges(found, level)
+        offsets, counts = _stored(found, level)
+        return offsets.astype(np.uint64), counts.astype(np.uint64)
 
 
-def _header(layout: Layout) -> Header:
-    directories = layout.directories(_OF_THE_FILE, _OF_A_LEVEL)
+def _parsed(layout: Layout) -> tuple[Header, dict[int, Field]]:
+    """Return all that files which are alike have in common, and where the texts of each lie."""
+    directories = layout.directories(_OF_THE_FILE, _OF_A_LEVEL, _OF_EACH_FILE)
     fields = next(directories)
     full = _level(layout, fields)
     others = [(more, layout.number(more, _SUBFILE, 0)) for more in directories]
     reduced = [more for more, kind in others if kind & (_REDUCED | _MASK) == _REDUCED]
-    keys = _geo_keys(layout, fields)
-    tags, encodings = _metadata(layout, fields)
-    first = encodings.get(1, {})
-    return Header(
+    keys = geo_keys(layout, fields)
+    header = Header(
         width=full.width,
         height=full.height,
         count=layout.number(fields, _SAMPLES, 1),
         dtype=_dtype(layout, fields),
         bits=layout.number(fields, _BITS, 1),
-        crs=_crs(keys),
-        transform=_transform(layout, fields, keys),
+        crs=crs_of(keys),
+        transform=transform_of(layout, fields, keys),
         nodata=_nodata(layout, fields),
-        scale=first.get("scale"),
-        offset=first.get("offset"),
-        encodings=encodings,
-        tags=tags,
+        scale=None,
+        offset=None,
+        encodings={},
+        tags={},
         compression=layout.number(fields, _COMPRESSION, 1),
         predictor=layout.number(fields, _PREDICTOR, 1),
         photometric=layout.number(fields, _PHOTOMETRIC, 1),
         planar=layout.number(fields, _PLANAR, 1),
         levels=(full, *(_level(layout, more) for more in reduced)),
-        data_end=_data_end(layout.source, full),
-        size=layout.source.size,
+        data_end=0,
+        size=0,
         masked=any(kind & _MASK for _, kind in others),
     )
+    return header, {tag: fields[tag] for tag in (*_TEXTS, _GDAL_METADATA) if tag in fields}
+
+
+_forms: Forms[tuple[Header, dict[int, Field]]] = Forms(64)
 
 
 def _level(layout: Layout, fields: Mapping[int, Field]) -> Level:
@@ -259,19 +288,20 @@ def _level(layout: Layout, fields: Mapping[int, Field]) -> Level:
     return Level(width, height, (rows, cols), tiled, *spans)
 
 
-def _ranges(source: Source, level: Level) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _stored(source: Source, level: Level) -> Ranges:
+    """Return where the tiles of a level lie, in the file's own type."""
     offsets, counts = (
-        np.frombuffer(source.take(span.position, span.count * int(span.dtype[-1])), span.dtype).astype(np.uint64)
+        np.frombuffer(source.take(span.position, span.count * int(span.dtype[-1]), note=False), span.dtype)
         for span in (level.offsets, level.byte_counts)
     )
     return offsets, counts
 
 
-def _data_end(source: Source, level: Level) -> int:
-    offsets, counts = _ranges(source, level)
-    if int(offsets.max()) >= 2**62 or int(counts.max()) >= 2**62:
+def _data_end(source: Source, ranges: Ranges) -> int:
+    offsets, counts = ranges
+    if any(part.itemsize == 8 and int(part.max()) >= 2**62 for part in ranges):
         source.fail("a tile lies at an impossible position")
-    return int((offsets + counts).max())
+    return int(np.add(offsets, counts, dtype=np.uint64).max())
 
 
 @lru_cache(maxsize=64)
@@ -290,76 +320,43 @@ def _dtype(layout: Layout, fields: Mapping[int, Field]) -> str:
     return name
 
 
-def _geo_keys(layout: Layout, fields: Mapping[int, Field]) -> dict[int, int]:
-    """Return the keys whose value is one short number, which are all we use."""
-    values = layout.numbers(fields, _GEO_KEYS)
-    if not values:
-        return {}
-    if len(values) < 4 or len(values) < 4 + 4 * values[3]:
-        layout.source.fail("its list of geokeys is shorter than it claims")
-    quads = (values[n : n + 4] for n in range(4, 4 + 4 * values[3], 4))
-    return {key: value for key, elsewhere, count, value in quads if elsewhere == 0 and count == 1}
-
-
-def _crs(keys: Mapping[int, int]) -> str | None:
-    model = keys.get(_MODEL_TYPE)
-    if _VERTICAL in keys:  # a compound system
-        return None
-    if model == 1 and keys.get(_LINEAR_UNIT, _METRE) == _METRE:
-        code = keys.get(_PROJECTED, 0)
-    elif model == 2 and keys.get(_ANGULAR_UNIT, _DEGREE) == _DEGREE:
-        code = keys.get(_GEOGRAPHIC, 0)
-    else:
-        return None
-    # 32767 means defined by further keys; below 1024 lie GeoTIFF's own numbers.
-    return f"EPSG:{code}" if 1024 <= code < 32767 else None
-
-
-def _transform(layout: Layout, fields: Mapping[int, Field], keys: Mapping[int, int]) -> Transform | None:
-    scale, ties = layout.numbers(fields, _SCALE), layout.numbers(fields, _TIE_POINTS)
-    if len(scale) >= 2 and scale[0] and scale[1]:
-        if len(ties) < 6:
-            return None
-        # GDAL takes a file with a negative pixel height for north up as well.
-        a, b, d, e = float(scale[0]), 0.0, 0.0, -abs(float(scale[1]))
-        c, f = ties[3] - ties[0] * a, ties[4] - ties[1] * e
-    else:
-        matrix = layout.numbers(fields, _MATRIX)
-        if len(matrix) != 16:
-            return None
-        a, b, _, c, d, e, _, f = matrix[:8]
-    if keys.get(_RASTER_TYPE) == _PIXEL_IS_POINT:
-        c, f = c - (a + b) / 2, f - (d + e) / 2
-    found = (float(a), float(b), float(c), float(d), float(e), float(f))
-    if not all(map(math.isfinite, found)) or found[0] * found[4] == found[1] * found[3]:
-        layout.source.fail(f"its georeference {found} maps pixels to nowhere")
-    return found
-
-
 def _nodata(layout: Layout, fields: Mapping[int, Field]) -> float | None:
-    text = layout.text(fields, _GDAL_NODATA).strip()
-    return _float(layout, text, "nodata") if text else None
+    text = layout.source.text(fields, _GDAL_NODATA).strip()
+    return _float(text, "nodata") if text else None
 
 
-def _float(layout: Layout, text: str, what: str) -> float:
+def _float(text: str, what: str) -> float:
     try:
         return _OLD_NUMBERS[text] if text in _OLD_NUMBERS else float(text)
     except ValueError as error:
-        layout.source.fail(f"its {what} {text[:40]!r} is no number", error)
+        raise ValueError(f"its {what} {text[:40]!r} is no number") from error
 
 
-def _metadata(layout: Layout, fields: Mapping[int, Field]) -> tuple[dict[str, str], dict[int, dict[str, float]]]:
+_Metadata = tuple[Mapping[str, str], Mapping[int, Mapping[str, float]]]
+
+
+def _metadata(source: Source, fields: Mapping[int, Field]) -> _Metadata:
     """Return the texts of the file, and scale and offset of its bands."""
-    tags = {name: layout.text(fields, tag) for tag, name in _TEXTS.items() if tag in fields}
+    texts = {name: source.text(fields, tag, note=False) for tag, name in _TEXTS.items() if tag in fields}
+    text = source.text(fields, _GDAL_METADATA, note=False)
+    tags, encodings = _known_items(text) if len(text) <= _SHORT_TEXT else _items(text)
+    return ({**texts, **tags} if texts else tags), encodings
+
+
+def _items(text: str) -> _Metadata:
+    tags: dict[str, str] = {}
     numbers: dict[int, dict[str, float]] = {}
     # A pattern, not an XML parser: entities and nesting have no use here and are a way to attack.
-    for written, text in _ITEM.findall(layout.text(fields, _GDAL_METADATA)):
+    for written, value in _ITEM.findall(text):
         attributes = dict(_ATTRIBUTE.findall(written))
         role = attributes.get("role")
         sample = attributes.get("sample", "0")
         if role in {"scale", "offset"} and sample.isdecimal():
-            numbers.setdefault(int(sample) + 1, {})[role] = _float(layout, text.strip(), role)
+            numbers.setdefault(int(sample) + 1, {})[role] = _float(value.strip(), role)
         elif "sample" not in attributes and "domain" not in attributes and "name" in attributes:
             # GDAL escapes a value, then the XML writer escapes it again.
-            tags[html.unescape(attributes["name"])] = html.unescape(html.unescape(text))
+            tags[html.unescape(attributes["name"])] = html.unescape(html.unescape(value))
     return tags, numbers
+
+
+_known_items = lru_cache(maxsize=128)(_items)

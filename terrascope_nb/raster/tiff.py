@@ -6,14 +6,15 @@ nothing of images or maps: `terrascope_nb.raster.header` gives the fields their 
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NamedTuple, NoReturn
 
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
 
@@ -32,13 +33,12 @@ _BYTE, _ASCII = 1, 2
 _SIZES = {kind: struct.calcsize("=" + code) for kind, code in _CODES.items()} | {_ASCII: 1, 5: 8, 7: 1, 10: 8}
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """One field of a directory; its value is not read yet."""
 
     kind: int
     """TIFF field type."""
-    count: int
+    n_values: int
     """How many values."""
     position: int
     """First byte of the value."""
@@ -57,16 +57,22 @@ class Span:
 
 
 class Source:
-    """Bytes of a file by position; the beginning and the last piece asked for are kept."""
+    """Bytes of a file by position; the beginning and the last piece asked for are kept.
 
-    __slots__ = ("_extra", "_extra_at", "_file", "_head", "name", "size")
+    It also remembers which bytes its reader went by, so that the next file with the same bytes need not be parsed again.
+    """
 
-    def __init__(self, file: BinaryIO, name: str, size: int) -> None:
-        self._file = file
+    __slots__ = ("_extra", "_extra_at", "_read", "head", "name", "needs", "noted", "size")
+
+    def __init__(self, read: Callable[[int, int], bytes], name: str, size: int) -> None:
+        self._read = read  # (length, position) -> bytes
         self.name = name
         self.size = size
-        file.seek(0)
-        self._head = file.read(_FIRST_READ)
+        self.head = read(_FIRST_READ, 0)
+        self.needs = 0
+        """One past the last byte that was taken, or promised to be there."""
+        self.noted: list[tuple[int, int]] = []
+        """First and one past the last byte of each piece whose bytes decide what the header means."""
         self._extra = b""
         self._extra_at = 0
 
@@ -78,21 +84,36 @@ class Source:
             reason=why,
         ) from cause
 
-    def take(self, at: int, length: int) -> bytes:
-        """Return that many bytes from position ``at``; fails when the file has fewer."""
+    def take(self, at: int, length: int, *, note: bool = True) -> bytes:
+        """Return that many bytes from position ``at``; fails when the file has fewer.
+
+        Not to ``note`` them is right for what differs from file to file and is looked at in each.
+        """
         end = at + length
         if end > self.size:
             self.fail(f"it ends at byte {self.size}, its header points to byte {end} (a truncated copy?)")
-        if end <= len(self._head):
-            return self._head[at:end]
+        self.needs = max(self.needs, end)
+        if note:
+            self.noted.append((at, end))
+        if end <= len(self.head):
+            return self.head[at:end]
         if not (self._extra_at <= at and end <= self._extra_at + len(self._extra)):
-            self._file.seek(at)
-            self._extra = self._file.read(max(length, _NEXT_READ))
+            self._extra = self._read(max(length, _NEXT_READ), at)
             self._extra_at = at
             if len(self._extra) < length:
                 self.fail(f"it ends before byte {end}")
         start = at - self._extra_at
         return self._extra[start : start + length]
+
+    def text(self, fields: Mapping[int, Field], tag: int, *, note: bool = True) -> str:
+        """Return a text, up to its first null byte; empty when the directory has no such field."""
+        field = fields.get(tag)
+        if field is None:
+            return ""
+        if field.kind not in (_ASCII, _BYTE) or field.n_values > _MOST_TEXT:
+            self.fail(f"TIFF tag {tag} has field type {field.kind} and {field.n_values} bytes of text")
+        data = self.take(field.position, field.n_values, note=note)
+        return data.split(b"\0", 1)[0].decode("utf-8", errors="replace")
 
 
 @contextmanager
@@ -108,19 +129,30 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
     """
     if isinstance(source, (str, os.PathLike)):
         name = os.fspath(source)
-        with _open(name) as file, _sense(Source(file, name, os.fstat(file.fileno()).st_size)) as found:
-            yield found
+        descriptor = _open(name)
+        try:
+            size = os.fstat(descriptor).st_size
+            with _sense(Source(functools.partial(os.pread, descriptor), name, size)) as found:
+                yield found
+        finally:
+            os.close(descriptor)
     else:
-        name = str(getattr(source, "name", "<file>"))
-        with _sense(Source(source, name, source.seek(0, io.SEEK_END))) as found:
+        file = source
+
+        def read(length: int, at: int) -> bytes:
+            file.seek(at)
+            return file.read(length)
+
+        name = str(getattr(file, "name", "<file>"))
+        with _sense(Source(read, name, file.seek(0, io.SEEK_END))) as found:
             yield found
 
 
-def _open(name: str) -> io.FileIO:
+def _open(name: str) -> int:
     try:
         # A named pipe would block the open for ever.
         if stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116 - runs for every file of an archive
-            return io.FileIO(name)
+            return os.open(name, os.O_RDONLY)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise AssetUnreachableError(f"{name} cannot be opened: {error}.", href=name) from error
     raise AssetUnreachableError(f"{name} is a folder or a device, not a file.", href=name)
@@ -140,44 +172,58 @@ class Layout:
     __slots__ = ("_count", "_entry", "_inline", "_next", "_value_at", "order", "source")
 
     def __init__(self, source: Source) -> None:
-        start = source.take(0, min(source.size, 16))
+        start = source.take(0, min(source.size, 16), note=False)
         self.source = source
         self.order = {b"II": "<", b"MM": ">"}.get(start[:2], "")
         magic = struct.unpack_from(self.order + "H", start, 2)[0] if self.order and len(start) >= 8 else 0
         if magic not in (42, 43) or (magic == 43 and start[4:8] != struct.pack(self.order + "HH", 8, 0)):
             source.fail("it does not begin like a TIFF file")
         big = magic == 43
+        source.noted.append((0, 16 if big else 8))
         self._entry = struct.Struct(self.order + ("HHQQ" if big else "HHII"))
         self._count = struct.Struct(self.order + ("Q" if big else "H"))
         self._next = struct.Struct(self.order + ("Q" if big else "I"))
         self._value_at, self._inline = (12, 8) if big else (8, 4)
 
-    def directories(self, first: frozenset[int], others: frozenset[int]) -> Iterator[dict[int, Field]]:
-        """Yield the wanted fields of the first directory, then of the others."""
+    def directories(
+        self, first: frozenset[int], others: frozenset[int], varying: frozenset[int]
+    ) -> Iterator[dict[int, Field]]:
+        """Yield the wanted fields of the first directory, then of the others.
+
+        The values of ``varying`` fields are not noted: whoever wants them looks at them in each file.
+        """
         at = int(self._next.unpack(self.source.take(self._inline, self._next.size))[0])
         seen: set[int] = set()
         while at or not seen:
             if at in seen or len(seen) >= _MOST_DIRECTORIES:
                 self.source.fail(f"its directories run in a ring or are more than {_MOST_DIRECTORIES}")
-            fields, following = self._directory(at, others if seen else first)
+            fields, following = self._directory(at, others if seen else first, varying)
             seen.add(at)
             at = following
             yield fields
 
-    def _directory(self, at: int, wanted: frozenset[int]) -> tuple[dict[int, Field], int]:
+    def _directory(self, at: int, wanted: frozenset[int], varying: frozenset[int]) -> tuple[dict[int, Field], int]:
         """Fields of the directory at that byte, and where the next directory is (0 = none)."""
         (entries,) = self._count.unpack(self.source.take(at, self._count.size))
         if not 0 < entries <= _MOST_ENTRIES:
             self.source.fail(f"its directory at byte {at} claims {entries} fields")
         at += self._count.size
         length = entries * self._entry.size
-        body = self.source.take(at, length + self._next.size)
+        body = self.source.take(at, length + self._next.size, note=False)
         found = {}
-        for n, (tag, kind, count, value) in enumerate(self._entry.iter_unpack(body[:length])):
+        cell, begin = at + self._value_at, at
+        for tag, kind, count, value in self._entry.iter_unpack(body[:length]):
             if tag in wanted:
                 # A short value stands in the directory itself, a long one where the directory points to.
-                is_inline = count * _SIZES.get(kind, 1) <= self._inline
-                found[tag] = Field(kind, count, at + n * self._entry.size + self._value_at if is_inline else value)
+                if count * _SIZES.get(kind, 1) > self._inline:
+                    found[tag] = Field(kind, count, value)
+                else:
+                    found[tag] = Field(kind, count, cell)
+                    if tag in varying:
+                        self.source.noted.append((begin, cell))
+                        begin = cell + self._inline
+            cell += self._entry.size
+        self.source.noted.append((begin, at + len(body)))
         return found, int(self._next.unpack_from(body, length)[0])
 
     def numbers(self, fields: Mapping[int, Field], tag: int) -> tuple[Any, ...]:
@@ -186,9 +232,9 @@ class Layout:
         if field is None:
             return ()
         code = _CODES.get(field.kind)
-        if code is None or field.count > _MOST_NUMBERS:
-            self.source.fail(f"TIFF tag {tag} has field type {field.kind} and {field.count} values")
-        form = f"{self.order}{field.count}{code}"
+        if code is None or field.n_values > _MOST_NUMBERS:
+            self.source.fail(f"TIFF tag {tag} has field type {field.kind} and {field.n_values} values")
+        form = f"{self.order}{field.n_values}{code}"
         return struct.unpack(form, self.source.take(field.position, struct.calcsize(form)))
 
     def number(self, fields: Mapping[int, Field], tag: int, default: int | None = None) -> int:
@@ -200,23 +246,15 @@ class Layout:
             self.source.fail(f"TIFF tag {tag} is missing or holds no whole number")
         return values[0]
 
-    def text(self, fields: Mapping[int, Field], tag: int) -> str:
-        """Return a text, up to its first null byte; empty when the directory has no such field."""
-        field = fields.get(tag)
-        if field is None:
-            return ""
-        if field.kind not in (_ASCII, _BYTE) or field.count > _MOST_TEXT:
-            self.source.fail(f"TIFF tag {tag} has field type {field.kind} and {field.count} bytes of text")
-        data = self.source.take(field.position, field.count)
-        return data.split(b"\0", 1)[0].decode("utf-8", errors="replace")
-
     def span(self, fields: Mapping[int, Field], tag: int, count: int) -> Span:
         """Return where a list of positions or lengths lies, cut to the ``count`` numbers it must have."""
         field = fields.get(tag)
         if field is None or _CODES.get(field.kind) not in {"H", "I", "Q"}:
             self.source.fail(f"TIFF tag {tag} is missing or holds no positions")
-        if field.count < count:
-            self.source.fail(f"TIFF tag {tag} has {field.count} values for {count} tiles")
-        if field.position + count * _SIZES[field.kind] > self.source.size:
+        if field.n_values < count:
+            self.source.fail(f"TIFF tag {tag} has {field.n_values} values for {count} tiles")
+        end = field.position + count * _SIZES[field.kind]
+        if end > self.source.size:
             self.source.fail("its list of tiles lies past the end of the file (a truncated copy?)")
+        self.source.needs = max(self.source.needs, end)
         return Span(field.position, count, f"{self.order}u{_SIZES[field.kind]}")
