@@ -57,11 +57,18 @@ class _Ways:
     beside: dict[str, None]
     """Files that are trusted one by one: relative hrefs of a catalogue file the user named."""
 
-    def add(self, href: str, base: str | None) -> None:
+    def add(self, href: str, item: pystac.Item | None) -> None:
         if _CONTROL.search(unquote(href)):
             self.skip(href, "it holds a control character")
             return
-        parts = urlsplit(href)
+        if href.startswith("/"):
+            self.add_path(href, href)
+            return
+        try:
+            parts = urlsplit(href)
+        except ValueError as error:
+            self.skip(href, f"it is no address ({error})")
+            return
         scheme = parts.scheme.lower()
         if scheme in ("http", "https") and not parts.hostname:
             self.skip(href, "it names no server")
@@ -79,10 +86,8 @@ class _Ways:
             self.skip(href, "s3:// is not offered to users of the platform")
         elif scheme:
             self.skip(href, f"{scheme}: is neither file, http nor https")
-        elif href.startswith("/"):
-            self.add_path(href, href)
         else:
-            self.add_relative(href, base)
+            self.add_relative(href, None if item is None else item.get_self_href())
 
     def add_relative(self, href: str, base: str | None) -> None:
         if base is None:
@@ -160,9 +165,8 @@ def asset_ref(item: pystac.Item, key: str, *, roots: Iterable[str | Path] = ()) 
             hrefs=(),
         )
     ways = _Ways(trusted_roots(roots), {}, {}, {}, {})
-    base = item.get_self_href()
     for href in _hrefs(asset):
-        ways.add(href, base)
+        ways.add(href, item)
     return AssetRef(item.id, key, (*ways.local, *ways.remote), tuple(ways.skipped), (*ways.roots, *ways.beside))
 
 

@@ -8,7 +8,7 @@ parts of the item's id that no Terrascope name uses for anything else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,8 +21,8 @@ from terrascope_nb.products.model import Band
 _TILE = re.compile(r"T?(\d{2}[C-HJ-NP-X][A-HJ-NP-Z]{2})")
 _VERSION = re.compile(r"V\d{3}|V\d+(?:\.\d+)+", re.IGNORECASE)
 _STAGE = re.compile(r"(?:^|[-_])(RT\d)(?=$|[-_])", re.IGNORECASE)
-_METRES = re.compile(r"(\d{2,4})M", re.IGNORECASE)
-_KILOMETRES = re.compile(r"(\d{1,2})KM", re.IGNORECASE)
+_RESOLUTION = re.compile(r"(\d{2,4})M|(\d{1,2})KM", re.IGNORECASE)
+_MOMENT = re.compile(r"\d{8}T\d{6}Z")
 _MISSION = re.compile(r"S[1-6][A-D]", re.IGNORECASE)
 _DIRECTIONS = {
     "asc": "ascending", "ascending": "ascending",
@@ -126,10 +126,8 @@ def version_of(item: pystac.Item) -> str | None:
 def named_resolution(item: pystac.Item) -> float | None:
     """Pixel size in metres that the item's id names (``_10M_``, ``_333M_``, ``_1KM_``), or None."""
     for part in id_parts(item):
-        if metres := _METRES.fullmatch(part):
-            return float(metres[1])
-        if kilometres := _KILOMETRES.fullmatch(part):
-            return 1000.0 * float(kilometres[1])
+        if found := _RESOLUTION.fullmatch(part):
+            return float(found[1]) if found[1] else 1000.0 * float(found[2])
     return None
 
 
@@ -237,7 +235,7 @@ def content_of(item: pystac.Item) -> str:
     'S2A_20170103T104432_31UFS_FAPAR_10M'
     """
     parts = [part for part in _PARTS.split(_STAGE.sub("", item.id)) if not _VERSION.fullmatch(part)]
-    return "_".join(part[:-1] if re.fullmatch(r"\d{8}T\d{6}Z", part) else part for part in parts)
+    return "_".join(part[:-1] if _MOMENT.fullmatch(part) else part for part in parts)
 
 
 def asset_encoding(item: pystac.Item, key: str, *, band: int = 1) -> Encoding:
@@ -258,13 +256,13 @@ def asset_encoding(item: pystac.Item, key: str, *, band: int = 1) -> Encoding:
         ``raster:bands``, then the item. None where nobody says.
     """
     sources = _sources(item, key, band)
-    unit = _first(sources, "unit", "raster:unit")
-    dtype = _first(sources, "data_type", "raster:data_type")
+    unit = _first(sources, ("unit", "raster:unit"))
+    dtype = _first(sources, ("data_type", "raster:data_type"))
     return Encoding(
         dtype=dtype if isinstance(dtype, str) else None,
-        scale=_number(_first(sources, "raster:scale", "scale")),
-        offset=_number(_first(sources, "raster:offset", "offset")),
-        nodata=_number(_first(sources, "nodata", "raster:nodata")),
+        scale=_number(_first(sources, ("raster:scale", "scale"))),
+        offset=_number(_first(sources, ("raster:offset", "offset"))),
+        nodata=_number(_first(sources, ("nodata", "raster:nodata"))),
         unit=("1" if unit == "-" else unit) if isinstance(unit, str) else None,
     )
 
@@ -292,12 +290,12 @@ def find_asset(item: pystac.Item, band: Band) -> str | None:
     of its file name. Case is ignored; a thumbnail is never taken.
     """
     wanted = [band.asset_key, band.name, *band.aliases]
-    names = {name.lower() for name in wanted}
-    assets = {key: asset for key, asset in item.assets.items() if "thumbnail" not in (asset.roles or ())}
-    for name in wanted:
-        for key in assets:
-            if key.lower() == name.lower():
+    for name in map(str.lower, wanted):
+        for key, asset in item.assets.items():
+            if key.lower() == name and not _is_thumbnail(asset):
                 return key
+    names = {name.lower() for name in wanted}
+    assets = {key: asset for key, asset in item.assets.items() if not _is_thumbnail(asset)}
     for key, asset in assets.items():
         if (asset.title or "").lower() in names:
             return key
@@ -306,6 +304,10 @@ def find_asset(item: pystac.Item, band: Band) -> str | None:
             return key
     contents = [content.lower() for content in (*band.file_content, *wanted)]
     return next((key for content in contents for key, asset in assets.items() if _in_name(content, asset.href)), None)
+
+
+def _is_thumbnail(asset: pystac.Asset) -> bool:
+    return "thumbnail" in (asset.roles or ())
 
 
 def _in_name(content: str, href: str) -> bool:
@@ -326,16 +328,20 @@ def _sources(item: pystac.Item, key: str, band: int) -> list[Mapping[str, Any]]:
         if isinstance(entries, list) and entries:
             entry = entries[band - 1 if len(entries) >= band else 0]
             found += [entry] if isinstance(entry, Mapping) else []
-    # An item-level grid or unit is for the main asset; only fields of the raster kind may stand for all assets.
-    found.append({k: v for k, v in item.properties.items() if k.startswith("raster:") or k in ("data_type", "nodata")})
+    found.append(item.properties)
     return found
 
 
-def _first(sources: list[Mapping[str, Any]], *names: str) -> Any:
-    for source in sources:
+def _first(sources: list[Mapping[str, Any]], names: Sequence[str]) -> Any:
+    for source in sources[:-1]:
         for name in names:
-            if source.get(name) is not None:
-                return source[name]
+            if (value := source.get(name)) is not None:
+                return value
+    # An item-level grid or unit is for the main asset; only fields of the raster kind may stand for all assets.
+    for name in names:
+        of_raster = name.startswith("raster:") or name in ("data_type", "nodata")
+        if of_raster and (value := sources[-1].get(name)) is not None:
+            return value
     return None
 
 
@@ -359,7 +365,7 @@ def _code(fields: Mapping[str, Any]) -> str | None:
 def _transform(value: Any) -> tuple[float, float, float, float, float, float] | None:
     if not isinstance(value, list | tuple) or len(value) not in (6, 9):
         return None
-    a, b, c, d, e, f = (float(number) for number in value[:6])
+    a, b, c, d, e, f = map(float, value[:6])
     return a, b, c, d, e, f
 
 

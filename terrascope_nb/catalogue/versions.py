@@ -83,11 +83,11 @@ def scene_key(item: pystac.Item, *, with_resolution: bool = True) -> tuple[objec
     """Return what all versions of one scene have in common, and no other item has."""
     collection = normal_collection(item.collection_id or "")
     content = facts.content_of(item)
-    resolution = facts.named_resolution(item) if with_resolution else None
     if content != item.id:
-        parts = content.split("_")
-        named = facts.named_resolution(item)
-        return (collection, *(part for part in parts if named is None or not _names(part, named)), resolution)
+        parts, named = content.split("_"), facts.named_resolution(item)
+        if named is not None:
+            parts = [part for part in parts if not _names(part, named)]
+        return (collection, *parts, named if with_resolution else None)
     tile, moment = facts.tile_of(item), facts.time_of(item)
     if tile is None or moment is None or facts.version_of(item) is None:
         return (collection, item.id)
@@ -127,13 +127,13 @@ def _newest(items: list[pystac.Item], order: tuple[str, ...]) -> tuple[list[pyst
         return (version_key(facts.version_of(item), order), str(item.properties.get("created", "")), item.id)
 
     newest: dict[object, pystac.Item] = {}
-    for item in items:
-        key = scene_key(item)
+    keys = [scene_key(item) for item in items]
+    for item, key in zip(items, keys, strict=True):
         if key not in newest or rank(item) > rank(newest[key]):
             newest[key] = item
     kept, dropped = [], []
-    for item in items:
-        winner = newest[scene_key(item)]
+    for item, key in zip(items, keys, strict=True):
+        winner = newest[key]
         if winner is item:
             kept.append(item)
         else:

@@ -30,21 +30,21 @@ def group_scenes(
     dateless : bool
         True for maps without acquisition dates (elevation): all items fuse.
     """
-    ordered = sorted(items, key=lambda item: (moment_of(item), item.id))
+    dated = sorted((moment_of(item), item.id, number) for number, item in enumerate(items))
+    ordered = [(moment, items[number]) for moment, _, number in dated]
     if mosaic is None:
-        return [[item] for item in ordered]
+        return [[item] for _, item in ordered]
     if dateless:
-        return [ordered] if ordered else []
+        return [[item for _, item in ordered]] if ordered else []
     groups: list[list[pystac.Item]] = []
-    newest: dict[tuple[str | None, int | None], list[pystac.Item]] = {}
-    for item in ordered:
+    newest: dict[tuple[str | None, int | None], tuple[datetime, list[pystac.Item]]] = {}
+    for moment, item in ordered:
         key = (platform_of(item), relative_orbit_of(item))
-        group = newest.get(key)
-        if group is None or moment_of(item) - moment_of(group[0]) > _SAME_PASS:
-            group = []
-            groups.append(group)
-            newest[key] = group
-        group.append(item)
+        first = newest.get(key)
+        if first is None or moment - first[0] > _SAME_PASS:
+            first = newest[key] = (moment, [])
+            groups.append(first[1])
+        first[1].append(item)
     return groups
 
 

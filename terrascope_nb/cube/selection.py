@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from terrascope_nb.errors import (
 )
 from terrascope_nb.products.model import Band, Product
 from terrascope_nb.products.registry import find_variant, product_of_collection
-from terrascope_nb.raster.grid import PixelGrid
+from terrascope_nb.raster.grid import PixelGrid, Transform
 
 _IMAGE_TYPES = (
     "image/tiff",
@@ -248,9 +249,8 @@ def _source(item: pystac.Item, band: Band, roots: TrustedRoots) -> Source | None
     said = asset_grid(item, key)
     grid = None
     if said.crs and said.transform and said.shape:
-        grid = PixelGrid(said.crs, said.transform, said.shape)
-    asset = item.assets[key]
-    is_netcdf = asset.href.lower().endswith((".nc", ".nc4"))
+        grid = _one_grid(said.crs, said.transform, said.shape)
+    is_netcdf = item.assets[key].href.lower().endswith((".nc", ".nc4"))
     return Source(
         ref=asset_ref(item, key, roots=roots),
         scale=encoding.scale,
@@ -263,11 +263,20 @@ def _source(item: pystac.Item, band: Band, roots: TrustedRoots) -> Source | None
     )
 
 
+@functools.lru_cache(maxsize=256)
+def _one_grid(crs: str, transform: Transform, shape: tuple[int, int]) -> PixelGrid:
+    """Return the grid; files that have the same one share it."""
+    return PixelGrid(crs, transform, shape)
+
+
 def _place_in_file(item: pystac.Item, key: str, band: Band) -> int:
     """Return the number of a band in its file: as the item lists them, else as the table does where bands share one."""
     asset = item.assets[key]
+    entries = _described(asset)
+    if len(entries) == 1 and band.index == 1:
+        return 1
     names = {name.lower() for name in (band.name, band.asset_key, *band.aliases)}
-    described = [str(entry.get("name", "")).lower() for entry in _described(asset)]
+    described = [str(entry.get("name", "")).lower() for entry in entries]
     for number, name in enumerate(described, start=1):
         if name in names:
             return number

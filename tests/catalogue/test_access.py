@@ -182,6 +182,8 @@ def test_the_error_for_an_untrusted_path_says_how_to_trust_it(real_item, root):
         "netcdf:/etc/passwd:band",
         "data:image/tiff;base64,AAAA",
         "https:///etc/passwd",
+        "https://[x",
+        "//[x",
         "file:///data/MTDA/x.tif%00.png",
         "/data/MTDA/x\x00.tif",
         "https://example.org/x\ny.tif",
