@@ -139,7 +139,7 @@ def _rank_side_by_side(
                 def rank(
                     rows: slice, stack: NDArray[np.float32] = stack, wholes: Sequence[NDArray[Any] | None] = wholes
                 ) -> None:
-                    for whole, part in zip(wholes, rank_values(stack[:, rows], percent), strict=True):
+                    for whole, part in zip(wholes, rank_values(stack[:, rows], percent, stream.scratch), strict=True):
                         if whole is not None:
                             whole[rows] = part
 
@@ -268,7 +268,7 @@ def _made(
         filled = 0
         for look in _in_turn(stream, looks, variable, piece):
             filled += look.stored(variable.numbers[0], decoder, stack[filled])
-        return rank_stored(stack[:filled], decoder, how.percent)
+        return rank_stored(stack[:filled], decoder, how.percent, scratch)
 
     def layers() -> Iterator[Layer]:
         for look in _in_turn(stream, looks, variable, piece):

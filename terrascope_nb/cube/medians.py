@@ -14,7 +14,8 @@ from dask.blockwise import Blockwise
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
-from terrascope_nb.cube.ranks import ranked, sort_columns
+from terrascope_nb.cube.formula import Scratch
+from terrascope_nb.cube.ranks import LONG, middle, ranked, sort_columns
 
 _LONGEST = 256
 """Dates; more are left to numpy."""
@@ -35,20 +36,35 @@ def nan_median(values: NDArray[Any], axis: int | Sequence[int], keepdims: bool =
         return np.nanmedian(values, axis=axes, keepdims=keepdims)
     stack = np.moveaxis(values, axes[0], 0)
     columns = stack.reshape(len(stack), -1)
-    result = np.empty(columns.shape[1], dtype="float32")
+    result, scratch = np.empty(columns.shape[1], dtype="float32"), Scratch()
     for begin in range(0, len(result), _COLUMNS):
-        part = np.empty((len(stack) + 1, len(result[begin : begin + _COLUMNS])), dtype="float32")
-        part[:-1] = columns[:, begin : begin + _COLUMNS]
-        missing = np.isnan(part[:-1])
-        count = len(stack) - missing.sum(axis=0)
-        np.copyto(part[:-1], np.float32(np.inf), where=missing)
-        low, high, _ = ranked(part, sort_columns(part), count, 50)
+        part, out = columns[:, begin : begin + _COLUMNS], result[begin : begin + _COLUMNS]
+        room = scratch.take("part", (len(part) + 1, part.shape[1]), np.float32)
+        room[:-1] = part
+        low, high, is_empty = (_middle if len(part) <= LONG else _ranked)(room, scratch)
         with np.errstate(all="ignore"):  # infinite values are values
-            middle = np.where(low == high, low, (low + high) / np.float32(2))
-        middle[count == 0] = np.nan
-        result[begin : begin + _COLUMNS] = middle
+            np.divide(np.add(low, high, out=out), np.float32(2), out=out)
+        np.copyto(out, low, where=low == high)
+        out[is_empty] = np.nan
     shaped = result.reshape(stack.shape[1:])
     return np.expand_dims(shaped, axes[0]) if keepdims else shaped
+
+
+_Middle = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
+"""The two numbers in the middle of each column, and which columns have none."""
+
+
+def _middle(part: NDArray[np.float32], scratch: Scratch) -> _Middle:
+    low, high, gone = middle(list(part[:-1]), lambda row, out: np.isnan(row, out=out), scratch, raised=False)
+    return low, high, gone == len(part) - 1
+
+
+def _ranked(part: NDArray[np.float32], _scratch: Scratch) -> _Middle:
+    missing = np.isnan(part[:-1])
+    count = len(missing) - missing.sum(axis=0)
+    np.copyto(part[:-1], np.float32(np.inf), where=missing)
+    low, high, _ = ranked(part, sort_columns(part), count, 50)
+    return low, high, count == 0
 
 
 def with_own_median(cube: Any) -> Any:

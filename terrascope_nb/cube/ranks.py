@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from terrascope_nb.cube.formula import Scratch
 
 
 @functools.lru_cache(maxsize=64)
@@ -32,7 +35,24 @@ def comparisons(length: int) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
-_LONG = 100
+@functools.lru_cache(maxsize=64)
+def middle_comparisons(length: int) -> tuple[tuple[int, int, bool, bool], ...]:
+    """Return those of `comparisons` on which the two middle places depend, and which ends of each are asked for.
+
+    >>> middle_comparisons(3)
+    ((0, 2, True, True), (0, 1, True, True), (1, 2, True, False))
+    """
+    needed = {max(length // 2 - 1, 0), length // 2}
+    found = []
+    for low, high in reversed(comparisons(length)):
+        ends = low in needed, high in needed
+        if any(ends):
+            found.append((low, high, *ends))
+            needed |= {low, high}
+    return tuple(reversed(found))
+
+
+LONG = 100
 """Numbers of a column beyond which numpy's sort of each column is faster than comparing whole rows."""
 _COLUMNS = 2**15
 """Columns of usual length that are sorted at once: they stay in the cache of a core."""
@@ -42,7 +62,7 @@ _LONG_COLUMNS = 2**8
 
 def at_once(length: int) -> int:
     """Return how many columns of a length are sorted at once."""
-    return _COLUMNS if length <= _LONG else _LONG_COLUMNS
+    return _COLUMNS if length <= LONG else _LONG_COLUMNS
 
 
 def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
@@ -61,7 +81,7 @@ def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
     numpy.ndarray of int
         The row that holds the smallest numbers, the second smallest, and so on.
     """
-    if len(stack) - 1 > _LONG:
+    if len(stack) - 1 > LONG:
         stack[:-1].sort(axis=0)
         return np.arange(len(stack) - 1)
     rows, order, spare = list(stack), list(range(len(stack) - 1)), len(stack) - 1
@@ -71,6 +91,68 @@ def sort_columns(stack: NDArray[Any]) -> NDArray[np.intp]:
         np.maximum(rows[one], rows[two], out=rows[two])
         order[low], spare = spare, one
     return np.array(order, dtype=np.intp)
+
+
+def middle(
+    rows: Sequence[NDArray[Any]],
+    missing: Callable[[NDArray[Any], NDArray[np.bool_]], object],
+    scratch: Scratch,
+    *,
+    raised: bool = True,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]:
+    """Return the two numbers in the middle of the valid ones of each column, and how many of a column are missing.
+
+    What is missing counts as the largest number and the smallest one in turn. So the middle of what is valid stands in the
+    middle of the column, however many are missing, and most of the sorting is spared.
+
+    Parameters
+    ----------
+    rows : sequence of numpy.ndarray, dims (pixel)
+        One date each, 1 to `LONG` of them; they are written over.
+    missing : callable
+        Writes where a row's numbers are missing.
+    raised : bool
+        True: what is missing is the largest number of its type already, or infinite.
+
+    Returns
+    -------
+    tuple of arrays (pixel), which lie in the rows or in scratch memory. Where all is missing the numbers mean nothing.
+    """
+    length, shape, kind = len(rows), rows[0].shape, rows[0].dtype
+    whole = kind.kind != "f"
+    lowest, highest = (np.iinfo(kind).min, np.iinfo(kind).max) if whole else (-np.inf, np.inf)
+    gone: NDArray[np.bool_] = scratch.take("middle gone", shape, bool)
+    low_next: NDArray[np.bool_] = scratch.take("middle next", shape, bool)  # True: the next one counts as the smallest
+    count: NDArray[np.uint8] = scratch.take("middle count", shape, np.uint8)
+    low_next.fill(False)
+    count.fill(0)
+    for row in rows:
+        missing(row, gone)
+        if not gone.any():
+            continue
+        np.add(count, gone.view("uint8"), out=count)
+        if not raised:
+            np.copyto(row, highest, where=gone)
+        np.logical_xor(low_next, gone, out=low_next)
+        np.copyto(row, lowest, where=np.greater(gone, low_next, out=gone))
+    sorted_rows, spare = list(rows), scratch.take("middle spare", shape, kind)
+    for low, high, smaller, larger in middle_comparisons(length):
+        one, two = sorted_rows[low], sorted_rows[high]
+        if smaller and larger:
+            np.minimum(one, two, out=spare)
+            np.maximum(one, two, out=two)
+            sorted_rows[low], spare = spare, one
+        elif smaller:
+            np.minimum(one, two, out=one)
+        else:
+            np.maximum(one, two, out=two)
+    below, above = sorted_rows[max(length // 2 - 1, 0)], sorted_rows[length // 2]
+    # An odd number is missing: of an even number of dates one is in the middle, of an odd number two.
+    if length % 2 == 0:
+        np.copyto(above, below, where=low_next)
+    else:
+        np.copyto(below, above, where=np.logical_not(low_next, out=gone))
+    return below, above, count
 
 
 def ranked(
@@ -105,10 +187,11 @@ def ranked(
 
 
 def between(
-    low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.float64] | None
-) -> NDArray[np.float32]:
-    """Return the numbers between two, at a share of the way; None = half of it."""
+    low: NDArray[np.float32], high: NDArray[np.float32], share: NDArray[np.float64] | None, out: NDArray[np.float32]
+) -> None:
+    """Write the numbers between two, at a share of the way; None = half of it."""
     with np.errstate(all="ignore"):  # infinite where nothing is valid
         if share is None:
-            return (low + high) * np.float32(0.5)
-        return (low + (high.astype("float64") - low) * share).astype("float32")
+            np.multiply(np.add(low, high, out=out), np.float32(0.5), out=out)
+        else:
+            out[...] = low + (high.astype("float64") - low) * share

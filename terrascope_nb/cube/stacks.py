@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from terrascope_nb.cube.decoding import Decoder, zeroed
 from terrascope_nb.cube.formula import Scratch
-from terrascope_nb.cube.ranks import at_once, between, ranked, sort_columns
+from terrascope_nb.cube.ranks import LONG, at_once, between, middle, ranked, sort_columns
 from terrascope_nb.errors import near_misses
 
 _RUNNING = ("mean", "min", "max", "sum", "count", "first", "last")
@@ -81,7 +82,7 @@ def reduce_layers(
                 # NaN becomes infinite, which no valid value is, and sorts to the end.
                 np.fmin(layer, np.float32(np.inf), out=stack[filled])
                 filled += 1
-        return rank_values(stack[:filled], how.percent)
+        return rank_values(stack[:filled], how.percent, scratch)
     running = Running.begin(how, shape, scratch, count=count)
     running.add(layers, scratch)
     return running.result()
@@ -204,55 +205,84 @@ _RULES: dict[str, Callable[..., Any]] = {"min": np.fmin, "max": np.fmax}
 
 
 def rank_stored(
-    stack: NDArray[Any], decoder: Decoder, percent: float
+    stack: NDArray[Any], decoder: Decoder, percent: float, scratch: Scratch
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return the percentile of stored numbers (time, y, x), `Decoder.gap` where not valid, and how many are valid.
 
-    The numbers are ranked as they are stored, and only those beside the percentile become values.
+    The numbers are ranked as they are stored, and only those beside the percentile become values. The stack is written
+    over, and the results lie in scratch memory.
     """
     gap = stack.dtype.type(decoder.gap)
-    count = _counted(stack, lambda layer, out: np.not_equal(layer, gap, out=out))
-    return _percentile(stack, count, percent, decoder), count
+    return _percentile(stack, lambda row, out: np.equal(row, gap, out=out), percent, decoder, scratch)
 
 
-def rank_values(stack: NDArray[np.float32], percent: float) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """Return the percentile of values (time, y, x), infinite where not valid, and how many are valid."""
-    count = _counted(stack, lambda layer, out: np.isfinite(layer, out=out))
-    return _percentile(stack, count, percent, None), count
+def rank_values(
+    stack: NDArray[np.float32], percent: float, scratch: Scratch
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
+    """Return the percentile of values (time, y, x), infinite where not valid, and how many are valid; as `rank_stored`."""
+    return _percentile(stack, lambda row, out: np.isinf(row, out=out), percent, None, scratch)
 
 
-def _counted(stack: NDArray[Any], valid: Callable[[NDArray[Any], NDArray[np.bool_]], object]) -> NDArray[np.uint16]:
-    """Return how many layers are valid at each pixel, where a rule says that of a layer."""
-    count = np.zeros(stack.shape[1:], dtype="uint8" if len(stack) < 256 else "uint16")
-    room = np.empty(stack.shape[1:], dtype=bool)
-    for layer in stack:
-        valid(layer, room)
-        np.add(count, room, out=count)
-    return count.astype("uint16")
+_Missing = Callable[[NDArray[Any], NDArray[np.bool_]], object]
+"""Writes where the numbers of a row are missing."""
+_ROW = 2**17
+"""Bytes of a row whose middle is looked for at once: two rows stay in the cache of a core."""
 
 
 def _percentile(
-    stack: NDArray[Any], count: NDArray[np.uint16], percent: float, decoder: Decoder | None
-) -> NDArray[np.float32]:
+    stack: NDArray[Any], missing: _Missing, percent: float, decoder: Decoder | None, scratch: Scratch
+) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return a percentile of the valid numbers of a stack, in which larger ones stand for what is missing."""
-    result = np.full(count.size, np.nan, dtype="float32")
-    if not len(stack):
-        return result.reshape(count.shape)
-    columns, counts = stack.reshape(len(stack), -1), count.reshape(-1)
-    width = at_once(len(stack))
-    for begin in range(0, count.size, width):
-        here = np.s_[begin : begin + width]
-        part = np.empty((len(stack) + 1, len(result[here])), dtype=stack.dtype)
-        part[:-1] = columns[:, here]
-        order = sort_columns(part)
-        low, high, share = ranked(part, order, counts[here].astype(np.intp), percent)
+    length, shape = len(stack), stack.shape[1:]
+    result: NDArray[np.float32] = scratch.take("percentile", (math.prod(shape),), np.float32)
+    number: NDArray[np.uint16] = scratch.take("number", result.shape, np.uint16)
+    if not length:
+        result.fill(np.nan)
+        number.fill(0)
+        return result.reshape(shape), number.reshape(shape)
+    columns = stack.reshape(length, -1)
+    is_middle = percent == 50 and length <= LONG
+    width = _ROW // stack.itemsize if is_middle else at_once(length)
+    for begin in range(0, result.size, width):
+        part, out, valid = (
+            columns[:, begin : begin + width],
+            result[begin : begin + width],
+            number[begin : begin + width],
+        )
+        if is_middle:
+            low, high, gone = middle(list(part), missing, scratch)
+            np.subtract(length, gone, out=valid)
+            share = None
+        else:
+            _count(part, missing, valid, scratch)
+            low, high, share = _beside(part, valid, percent)
         if decoder is not None:
-            low, high = _values(decoder, low), _values(decoder, high)
-        np.copyto(result[here], between(low, high, share), where=counts[here] > 0)
-    return result.reshape(count.shape)
+            low, high = _values(decoder, low, "low", scratch), _values(decoder, high, "high", scratch)
+        between(low, high, share, out)
+        np.copyto(out, np.float32(np.nan), where=np.equal(valid, 0, out=scratch.take("valid", valid.shape, bool)))
+    return result.reshape(shape), number.reshape(shape)
 
 
-def _values(decoder: Decoder, stored: NDArray[Any]) -> NDArray[np.float32]:
-    values = np.empty(stored.shape, dtype="float32")
+def _count(stack: NDArray[Any], missing: _Missing, out: NDArray[np.uint16], scratch: Scratch) -> None:
+    """Write how many numbers of each column of a stack are there."""
+    out.fill(len(stack))
+    gone: NDArray[np.bool_] = scratch.take("valid", out.shape, bool)
+    for row in stack:
+        missing(row, gone)
+        np.subtract(out, gone, out=out)
+
+
+def _beside(
+    columns: NDArray[Any], count: NDArray[np.uint16], percent: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
+    """Return what `ranked` does of columns that are not sorted yet."""
+    part = np.empty((len(columns) + 1, columns.shape[1]), dtype=columns.dtype)
+    part[:-1] = columns
+    order = sort_columns(part)
+    return ranked(part, order, count.astype(np.intp), percent)
+
+
+def _values(decoder: Decoder, stored: NDArray[Any], name: str, scratch: Scratch) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = scratch.take(name, stored.shape, np.float32)
     decoder.values(stored, values)
     return values

@@ -14,7 +14,11 @@ from hypothesis.extra import numpy as arrays
 
 from terrascope_nb.cube import medians
 from terrascope_nb.cube.compute import compute
+from terrascope_nb.cube.decoding import decoder_for
+from terrascope_nb.cube.formula import Scratch
 from terrascope_nb.cube.medians import nan_median, with_own_median
+from terrascope_nb.cube.plan import Coding
+from terrascope_nb.cube.stacks import rank_stored
 
 
 def by_numpy(values, **how):
@@ -41,6 +45,20 @@ def test_long_series_and_many_pixels_are_numpys_too(rng, length):
     values = rng.normal(size=(length, 130, 100)).astype("float32")
     values[rng.random(values.shape) < 0.4] = np.nan
     np.testing.assert_array_equal(nan_median(values, 0), by_numpy(values, axis=0))
+
+
+@given(st.integers(1, 110), st.integers(0, 2**32 - 1), st.sampled_from(["int16", "uint16", "uint8", "int8"]))
+def test_the_median_of_stored_numbers_is_numpys_of_their_values(length, seed, dtype):
+    rng, kind = np.random.default_rng(seed), np.iinfo(dtype)
+    stack = rng.integers(kind.min, min(kind.max, 200), (length, 7, 9)).astype(dtype)
+    stack[rng.random(stack.shape) < rng.choice([0, 0.3, 0.9])] = kind.max  # means nothing
+    stack[:, 0, 0], stack[:, 1, 1] = kind.max, kind.min
+    values = np.where(stack == kind.max, np.nan, stack.astype("float32"))
+    wanted = by_numpy(values, axis=0).astype("float32")
+    decoder = decoder_for(dtype, Coding(1.0, 0.0, float(kind.max), "item"), None)
+    found, count = rank_stored(stack, decoder, 50.0, Scratch())
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(count, np.isfinite(values).sum(axis=0))
 
 
 def test_what_is_not_float32_is_handed_to_numpy(rng):
