@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,12 @@ import shapely
 import xarray as xr
 from affine import Affine
 from numpy.typing import NDArray
+from odc.geo.crs import CRS
+from odc.geo.math import affine_from_axis, approx_equal_affine, is_affine_st, resolution_from_affine
+from pyproj.exceptions import CRSError
 from shapely.geometry.base import BaseGeometry
 
+from terrascope_nb.analysis.scanlines import Runs, Window, centre_runs, is_known
 from terrascope_nb.errors import GridError
 
 SPATIAL_DIMS = (("y", "x"), ("latitude", "longitude"), ("lat", "lon"))
@@ -101,7 +106,11 @@ def grid_of(data: xr.DataArray | xr.Dataset) -> Grid:
                 "reproject the cube to a regular grid first.",
                 dim=dim,
             )
-    import odc.geo.xr  # noqa: F401 - registers the accessor that finds the grid, and brings GDAL
+    shape = int(data.sizes[y]), int(data.sizes[x])
+    said = _said_grid(data, y, x)
+    if said is not None:
+        return Grid(*said, shape)
+    import odc.geo.xr  # noqa: F401 - registers the accessor that finds unusual grids, and brings GDAL
 
     geobox = data.odc.geobox
     if geobox is None or geobox.crs is None:
@@ -112,8 +121,40 @@ def grid_of(data: xr.DataArray | xr.Dataset) -> Grid:
     transform = geobox.transform
     if not math.isclose(transform.b, 0.0, abs_tol=1e-12) or not math.isclose(transform.d, 0.0, abs_tol=1e-12):
         raise GridError("the grid is rotated; reproject the cube first.")
-    crs = f"EPSG:{geobox.crs.epsg}" if geobox.crs.epsg else geobox.crs.to_wkt()
-    return Grid(crs, transform, (int(data.sizes[y]), int(data.sizes[x])))
+    return Grid(_crs_text(geobox.crs), transform, shape)
+
+
+def _said_grid(data: xr.DataArray | xr.Dataset, y: str, x: str) -> tuple[str, Affine] | None:
+    """Return what `.odc.geobox` says of a cube with two axes and one CF grid mapping; None = it has to be asked."""
+    name = data.encoding.get("grid_mapping", data.attrs.get("grid_mapping"))
+    scalars = [c for key, c in data.coords.items() if c.ndim == 0 and name in (None, key)]
+    found = [c for c in scalars if not {"spatial_ref", "crs_wkt"}.isdisjoint(c.attrs)]
+    if len(found) != 1 or "gcps" in found[0].attrs or "spatial_ref" not in found[0].attrs:
+        return None
+    if not {y, x} <= set(data.coords):
+        return None
+    numbers = str(found[0].attrs.get("GeoTransform", "")).split()
+    try:
+        original = Affine.from_gdal(*map(float, numbers)) if len(numbers) == 6 else None
+        if original is not None and not is_affine_st(original):
+            return None
+        step = None if original is None or min(data.sizes[y], data.sizes[x]) > 1 else resolution_from_affine(original)
+        transform = affine_from_axis(data[x].values, data[y].values, step)
+        crs = _crs_said(str(found[0].attrs["spatial_ref"]))
+    except (ValueError, CRSError):  # what it says is not understood, or not enough for a single row or column
+        return None
+    if original is not None and approx_equal_affine(transform, original):
+        transform = original
+    return crs, transform
+
+
+@functools.lru_cache(maxsize=64)
+def _crs_said(text: str) -> str:
+    return _crs_text(CRS(text))
+
+
+def _crs_text(crs: CRS) -> str:
+    return f"EPSG:{crs.epsg}" if crs.epsg else crs.to_wkt()
 
 
 def feature_pixels(geometry: BaseGeometry, grid: Grid) -> Pixels:
@@ -129,28 +170,57 @@ def feature_pixels(geometry: BaseGeometry, grid: Grid) -> Pixels:
     grid : Grid
         The grid; the geometry may reach beyond it.
     """
+    return features_pixels([geometry], grid)[0]
+
+
+def features_pixels(geometries: Sequence[BaseGeometry], grid: Grid) -> list[Pixels]:
+    """Return the same of many geometries, which takes little longer than of one."""
+    places = [_place(geometry, grid) for geometry in geometries]
+    known = [n for n, geometry in enumerate(geometries) if is_known(geometry) and not geometry.is_empty]
+    runs_of = centre_runs([geometries[n] for n in known], grid.transform, [places[n][0] for n in known])
+    found = [Pixels(*_join([]), total=0, touched=False)] * len(geometries)
+    others = {n for n, geometry in enumerate(geometries) if not geometry.is_empty}.difference(known)
+    for n, runs in zip(known, runs_of, strict=True):
+        if len(runs[0]) or places[n][1] or not geometries[n].area:
+            found[n] = _counted(geometries[n], grid, runs, is_far=places[n][1], touched=False)
+        else:
+            others.add(n)
+    if others:
+        import rasterio  # GDAL: only for lines, and for what holds no pixel centre
+
+        with rasterio.Env():  # one for all: each geometry would set up its own, which takes longer than its pixels
+            for n in others:
+                found[n] = _by_gdal(geometries[n], grid, *places[n])
+    return found
+
+
+def _place(geometry: BaseGeometry, grid: Grid) -> tuple[Window, bool]:
+    """Return where to look for pixels; True: a part of it only, since the geometry is far larger than the grid."""
     if geometry.is_empty:
-        return Pixels(*_join([]), total=0, touched=False)
+        return (0, 0, 0, 0), False
     window = _window(geometry, grid.transform)
     within = _clip(window, grid.shape)
-    line = geometry.geom_type.endswith(("LineString", "LinearRing"))
-    if within != window and _size(window) > _STRIP_PIXELS:
-        # Far larger than the cube: count the part outside by its area rather than pixel by pixel.
-        runs = _rasterise(geometry, grid.transform, within, all_touched=line)
+    return (within, True) if within != window and _size(window) > _STRIP_PIXELS else (window, False)
+
+
+def _counted(geometry: BaseGeometry, grid: Grid, runs: Runs, *, is_far: bool, touched: bool) -> Pixels:
+    row, start, stop = _crop(runs, grid.shape)
+    if is_far:  # the part outside is counted by its area rather than pixel by pixel
         outside = shapely.difference(geometry, grid.box).area / abs(grid.transform.a * grid.transform.e)
-        return Pixels(*runs, total=int((runs[2] - runs[1]).sum()) + round(outside), touched=line)
+        return Pixels(row, start, stop, total=int((stop - start).sum()) + round(outside), touched=touched)
+    return Pixels(row, start, stop, total=int((runs[2] - runs[1]).sum()), touched=touched)
+
+
+def _by_gdal(geometry: BaseGeometry, grid: Grid, window: Window, is_far: bool) -> Pixels:
+    line = geometry.geom_type.endswith(("LineString", "LinearRing"))
     runs = _rasterise(geometry, grid.transform, window, all_touched=line)
-    touched = line or (not len(runs[0]) and geometry.area > 0)
+    touched = line or (not is_far and not len(runs[0]) and geometry.area > 0)
     if touched and not line:
         runs = _rasterise(geometry, grid.transform, window, all_touched=True)
-    return Pixels(*_crop(runs, grid.shape), total=int((runs[2] - runs[1]).sum()), touched=touched)
+    return _counted(geometry, grid, runs, is_far=is_far, touched=touched)
 
 
-_Window = tuple[int, int, int, int]
-_Runs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-
-
-def _window(geometry: BaseGeometry, transform: Affine) -> _Window:
+def _window(geometry: BaseGeometry, transform: Affine) -> Window:
     """First and last+1 row, first and last+1 column that the geometry may touch."""
     left, bottom, right, top = geometry.bounds
     columns = [(x - transform.c) / transform.a for x in (left, right)]
@@ -164,25 +234,25 @@ def _window(geometry: BaseGeometry, transform: Affine) -> _Window:
     )
 
 
-def _clip(window: _Window, shape: tuple[int, int]) -> _Window:
+def _clip(window: Window, shape: tuple[int, int]) -> Window:
     row0, row1, column0, column1 = window
     row0, column0 = max(row0, 0), max(column0, 0)
     return row0, max(min(row1, shape[0]), row0), column0, max(min(column1, shape[1]), column0)
 
 
-def _size(window: _Window) -> int:
+def _size(window: Window) -> int:
     return (window[1] - window[0]) * (window[3] - window[2])
 
 
-def _strips(window: _Window) -> Iterator[_Window]:
+def _strips(window: Window) -> Iterator[Window]:
     row0, row1, column0, column1 = window
     height = max(1, _STRIP_PIXELS // max(1, column1 - column0))
     for first in range(row0, row1, height):
         yield first, min(first + height, row1), column0, column1
 
 
-def _rasterise(geometry: BaseGeometry, transform: Affine, window: _Window, *, all_touched: bool) -> _Runs:
-    from rasterio.features import rasterize  # GDAL: not for those who only take composites
+def _rasterise(geometry: BaseGeometry, transform: Affine, window: Window, *, all_touched: bool) -> Runs:
+    from rasterio.features import rasterize
 
     runs = []
     for strip in _strips(window):
@@ -206,7 +276,7 @@ def _rasterise(geometry: BaseGeometry, transform: Affine, window: _Window, *, al
     return _join(runs)
 
 
-def _runs(mask: NDArray[Any], row0: int, column0: int) -> _Runs:
+def _runs(mask: NDArray[Any], row0: int, column0: int) -> Runs:
     framed = np.zeros((mask.shape[0], mask.shape[1] + 2), dtype="int8")
     framed[:, 1:-1] = mask
     edges = np.diff(framed, axis=1)
@@ -215,7 +285,7 @@ def _runs(mask: NDArray[Any], row0: int, column0: int) -> _Runs:
     return row + row0, start + column0, stop + column0
 
 
-def _join(runs: list[_Runs]) -> _Runs:
+def _join(runs: list[Runs]) -> Runs:
     if not runs:
         empty = np.zeros(0, dtype="int64")
         return empty, empty, empty
@@ -223,7 +293,7 @@ def _join(runs: list[_Runs]) -> _Runs:
     return row, start, stop
 
 
-def _crop(runs: _Runs, shape: tuple[int, int]) -> _Runs:
+def _crop(runs: Runs, shape: tuple[int, int]) -> Runs:
     row, start, stop = runs
     start, stop = np.clip(start, 0, shape[1]), np.clip(stop, 0, shape[1])
     keep = (row >= 0) & (row < shape[0]) & (start < stop)

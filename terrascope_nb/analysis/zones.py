@@ -15,7 +15,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from terrascope_nb.analysis.partials import Statistics, cut_zones, finish_block, reduce_block
-from terrascope_nb.analysis.pixels import Grid, Pixels, feature_pixels, grid_of, spatial_dims
+from terrascope_nb.analysis.pixels import Grid, Pixels, features_pixels, grid_of, spatial_dims
 from terrascope_nb.errors import AreaError, CubeError, TerrascopeWarning
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.extent.aoi import area as to_area
@@ -181,10 +181,9 @@ def _variables(cube: xr.Dataset | xr.DataArray) -> dict[str, xr.DataArray]:
 
 def _pixels(aoi: Aoi, grid: Grid) -> dict[str, Pixels]:
     """Feature id -> its pixels, with warnings for what a user may not expect."""
-    import rasterio  # GDAL: not for those who only take composites
-
-    with rasterio.Env():  # one for all: each feature would set up its own, which takes longer than to rasterise it
-        found = {feature.id: feature_pixels(feature.geometry, grid) for feature in aoi.in_crs(grid.crs)}
+    features = list(aoi.in_crs(grid.crs))
+    every = features_pixels([feature.geometry for feature in features], grid)
+    found = {feature.id: one for feature, one in zip(features, every, strict=True)}
     if len(found) != len(aoi):
         raise AreaError(f"{len(aoi)} features share {len(found)} ids; give each its own id.")
     small = [key for key, p in found.items() if p.touched]

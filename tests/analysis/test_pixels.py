@@ -136,6 +136,44 @@ def test_the_grid_is_read_from_the_coordinates(make_cube):
     assert grid_of(cube.a.isel(y=slice(1, 2), x=slice(2, 3))).transform == Affine(10, 0, 600020, 0, -10, 5699990)
 
 
+CUT = {
+    "whole": {}, "row": {"y": slice(1, 2)}, "column": {"x": slice(2, 3)}, "pixel": {"y": slice(1, 2), "x": slice(0, 1)},
+    "thinned": {"y": slice(None, None, 2), "x": slice(1, None, 3)}, "upside down": {"y": slice(None, None, -1)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mapping", ["encoding", "attribute", "unnamed"])
+@pytest.mark.parametrize("part", CUT.values(), ids=CUT)
+@pytest.mark.parametrize(
+    ("crs", "corner", "resolution"),
+    [
+        ("EPSG:32631", (600000.0, 5700000.0), 10.0),
+        ("EPSG:4326", (3.0 - 1 / 224, 51.0 + 1 / 224), 1 / 112),
+        ("EPSG:3857", (400000.3, 6600000.7), 16.0),
+        ("+proj=laea +lat_0=50 +lon_0=4 +datum=WGS84 +units=m", (-3000.0, 1000.0), 30.0),
+    ],
+    ids=["UTM", "degrees", "Mercator", "no code"],
+)
+def test_the_grid_is_the_one_that_odc_geo_finds(make_cube, crs, corner, resolution, part, mapping):
+    cube = make_cube({"a": np.zeros((7, 9), "float32")}, crs=crs, corner=corner, resolution=resolution)
+    band = cube["a"].isel(part)
+    band.encoding.clear()
+    if mapping == "encoding":
+        band.encoding["grid_mapping"] = "spatial_ref"
+    elif mapping == "attribute":
+        band.attrs["grid_mapping"] = "spatial_ref"
+    found, box = grid_of(band), band.odc.geobox
+    assert (found.transform, found.shape) == (box.transform, tuple(box.shape))
+    assert found.crs == (f"EPSG:{box.crs.epsg}" if box.crs.epsg else box.crs.to_wkt())
+
+
+def test_a_grid_that_is_said_in_words_nobody_knows_is_no_grid(make_cube):
+    cube = make_cube({"a": np.zeros((3, 4), "float32")})
+    cube["spatial_ref"].attrs.update(spatial_ref="here", crs_wkt="here")
+    with pytest.raises(GridError, match="coordinate system"):
+        grid_of(cube)
+
+
 @pytest.mark.parametrize(
     ("broken", "says"),
     [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import geopandas as gpd
@@ -24,6 +28,7 @@ from terrascope_nb.cube.reduce import composite, time_series, zonal_stats
 from terrascope_nb.cube.standing import standing
 from terrascope_nb.errors import CorruptAssetError, CubeError, MemoryBudgetError, TerrascopeWarning
 from terrascope_nb.extent.aoi import area as make_area
+from terrascope_nb.settings import get_settings
 
 LEFT, TOP = 600000.0, 5700000.0
 SIDE = 320
@@ -302,6 +307,27 @@ def test_a_streaming_verb_makes_no_graph_of_arrays(scenes, polygon, monkeypatch)
     monkeypatch.setattr("terrascope_nb.cube.blocks.read_block", None)
     time_series(spectral_index(cube, "NDVI"), polygon)
     composite(cube, "median")
+
+
+def test_a_series_and_zones_of_a_loaded_cube_bring_no_gdal(scenes, tmp_path):
+    """Importing it takes longer than a small series; the cube knows its grid, and pixel centres are found without it."""
+    (tmp_path / "items.json").write_text(json.dumps([item.to_dict() for item in scenes]))
+    code = f"""
+        import json, pathlib, sys, pystac, shapely, terrascope_nb as ts
+        items = [pystac.Item.from_dict(one) for one in json.loads(pathlib.Path({str(tmp_path / "items.json")!r}).read_text())]
+        ts.set_options(archive_roots={[str(root) for root in get_settings().archive_roots]!r})
+        cube = ts.load(items, ["B04", "B08"], mask="clear")
+        fields = ts.area(shapely.Point({LEFT + 1500}, {TOP - 1500}).buffer(700), crs="EPSG:32631")
+        heavy = "rasterio osgeo odc.geo.xr rioxarray geopandas fiona pyogrio scipy spyndex matplotlib".split()
+        streamed = cube, ts.spectral_index(cube, "NDVI"), cube.isel(x=slice(20, 200))
+        for some, more in ((streamed, ["distributed"]), ((cube * 2, cube.compute()), [])):
+            for one in some:
+                assert ts.time_series(one, fields)["count"].sum() > 0
+                assert ts.zonal_stats(one, fields, stats=("mean", "p10", "count"))["count"].sum() > 0
+            print([name for name in heavy + more if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 # -- push-down -----------------------------------------------------------------------------------------------------
