@@ -24,7 +24,7 @@ except ImportError:  # no wheel for this machine: blocks are decoded whole
 
 from terrascope_nb.errors import AssetUnreachableError, CorruptAssetError
 from terrascope_nb.raster.grid import PixelGrid
-from terrascope_nb.raster.header import Header, read_header, tile_ranges
+from terrascope_nb.raster.header import Header, Ranges, read_header, read_header_and_ranges, tile_ranges
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.settings import get_settings
 
@@ -51,8 +51,9 @@ _MOST_ROOM = 2**24
 _LARGEST_BLOCK = 2**30
 """Bytes of a decoded block; a header that claims more is left to GDAL, which has limits of its own."""
 
-Ranges = tuple[NDArray[np.uint64], NDArray[np.uint64]]
-"""Where each block of a level begins, and how many bytes it has."""
+_MANY_BLOCKS = 4096
+"""Blocks of a level up to which it is remembered with the header where they lie: what reading the header brought along."""
+
 Region = tuple[int, int, int, int]
 """``(top, left, bottom, right)`` in pixels of a level."""
 
@@ -89,22 +90,27 @@ class FileState:
 
 
 @functools.lru_cache(maxsize=4096)
-def _known_header(state: FileState) -> Header:
-    return read_header(state.path)
-
-
-@functools.lru_cache(maxsize=2048)
-def _known_ranges(state: FileState, level: int) -> Ranges:
-    return tile_ranges(state.path, _known_header(state).levels[level])
-
-
-@functools.lru_cache(maxsize=4096)
-def _known_info(state: FileState) -> FileInfo | None:
-    """Return what the header says, or None where GDAL has to read the file."""
+def _known_file(state: FileState) -> tuple[Header, FileInfo, Ranges | None] | None:
+    """Return header, what it says, and where few blocks of the full resolution lie; None where GDAL has to read the file."""
     try:
-        return info_of(_known_header(state))
+        header, ranges = read_header_and_ranges(state.path)
     except CorruptAssetError:
         return None  # GDAL knows more kinds of TIFF than we do, and names the file when it is damaged indeed
+    info = info_of(header)
+    return None if info is None else (header, info, ranges if ranges[0].size <= _MANY_BLOCKS else None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _other_ranges(state: FileState, level: int) -> Ranges:
+    known = _known_file(state)
+    header = read_header(state.path) if known is None else known[0]
+    return tile_ranges(state.path, header.levels[level])
+
+
+def _known_ranges(state: FileState, level: int) -> Ranges:
+    known = _known_file(state) if level == 0 else None
+    ranges = None if known is None else known[2]
+    return _other_ranges(state, level) if ranges is None else ranges
 
 
 def info_of(header: Header) -> FileInfo | None:
@@ -186,10 +192,10 @@ def native_reader(path: str, band: int = 1, *, whole_blocks: bool | None = None)
     if not path.lower().endswith((".tif", ".tiff")):
         return None
     state = state_of(path)
-    info = _known_info(state)
-    if info is None:
+    known = _known_file(state)
+    if known is None:
         return None
-    header = _known_header(state)
+    header, info, _ = known
     of_band = info_of_band(header, info, band)
     if of_band is None:
         return None

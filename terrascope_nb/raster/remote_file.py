@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.host.ranges import Version, fetch
 from terrascope_nb.host.waiting import result_of
-from terrascope_nb.raster.blocks import Ranges, info_of
-from terrascope_nb.raster.header import Header, read_header, tile_ranges
+from terrascope_nb.raster.blocks import info_of
+from terrascope_nb.raster.header import Header, Ranges, read_header, tile_ranges
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.remote_cache import GivenUpError, Shelf, disk_shelf
 
