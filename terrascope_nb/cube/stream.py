@@ -227,8 +227,13 @@ class Stream:
                 return _File(reader, at, factor)
         return _Loose(reader) if resampling == "nearest" and reader.info.grid.crs else None
 
-    def expect(self, numbers: Sequence[int], first: int, last: int) -> None:
-        """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files, each step once."""
+    def expect(self, numbers: Sequence[int], first: int, last: int) -> bool:
+        """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files, each step once.
+
+        Returns
+        -------
+        Whether there are such files.
+        """
         urls = []
         for step in self.steps[max(first, self._expected) : last]:
             for scene in step.scenes:
@@ -237,10 +242,12 @@ class Stream:
                         with contextlib.suppress(AccessError):  # whoever reads it is told
                             urls.append(open_href(source.ref))
         self._expected = max(last, self._expected)
-        if any(url.startswith(("http://", "https://")) for url in urls):
+        is_remote = any(url.startswith(("http://", "https://")) for url in urls)
+        if is_remote:
             from terrascope_nb.raster.remote import read_ahead  # HTTP libraries: not for those who read from a disk
 
             read_ahead(urls)
+        return is_remote
 
     def read_ahead(self, source: Source, pieces: Sequence[Piece], resampling: str, *, early: bool = False) -> bool:
         """Begin to fetch what a file behind HTTP holds of pieces that are read soon, neighbouring blocks together.

@@ -18,8 +18,9 @@ from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
-_EXPECTED = 32
-"""Dates whose headers are asked for at once, when the files lie behind HTTP."""
+_AT_ONCE, _EXPECTED = 8, 32
+"""Dates whose headers are asked for before anything else, and ahead of the one that is got ready, when the files lie behind
+HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def stream_zones(
     steps = [first.plan.steps[number] for number in first.steps]
     stream = Stream(first.plan, steps)
     numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
-    stream.expect(numbers, 0, 1)  # what `cut` opens, side by side
+    if stream.expect(numbers, 0, 1):  # what `cut` opens, side by side
+        stream.expect(numbers, 1, _AT_ONCE)  # while it waits
     areas = _areas(cut(stream, first), pixels)
     found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
     backlog = Backlog(stream)
@@ -79,8 +81,8 @@ def stream_zones(
 
     def tasks() -> Iterator[tuple[int, int]]:
         for number in range(len(steps)):
-            if stream.is_remote and number % _EXPECTED == 0:
-                stream.expect(numbers, number, number + 2 * _EXPECTED)
+            if stream.is_remote:
+                stream.expect(numbers, number, number + _EXPECTED)
             for place in range(len(areas)):
                 yield number, place
 
