@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from dask.base import tokenize
 from dask.delayed import delayed
+from dask.layers import ArrayBlockIdDep
 
 from terrascope_nb import __version__
 from terrascope_nb.catalogue.access import open_href
@@ -18,7 +19,7 @@ from terrascope_nb.cube.accessors import register_accessors
 from terrascope_nb.cube.blocks import is_masked, read_block, read_keeps
 from terrascope_nb.cube.coordinates import grid_coordinates
 from terrascope_nb.cube.placing import place
-from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Plan, PlanText, Source
+from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, BandPlan, Edges, Plan, PlanText, Source
 from terrascope_nb.errors import AccessError, GridError
 from terrascope_nb.extent.years import write_years
 from terrascope_nb.products.model import Product
@@ -31,11 +32,13 @@ _CHUNK = 2048
 """Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024; smaller areas are one chunk."""
 _LARGEST = 4096
 """Pixels of a chunk's side, at most, where bands of other pixel sizes (60 m) have larger blocks on the grid."""
+_AXIS_NUMBERS = (0, 1, 2)
+"""Time, y and x, as dask tells axes apart."""
 
 
 def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
     """Return the lazy Dataset of a plan; reads nothing."""
-    edges = chunk_edges(plan, chunks)
+    edges = Edges(chunk_edges(plan, chunks))
     # One key holds the plan for all tasks of all variables: a worker gets it once, and tasks stay tiny.
     shared = delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
     sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
@@ -43,18 +46,21 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     years = write_years(int(np.datetime_as_string(step.time, unit="Y")) for step in plan.steps)
     attribution = attribution_text(plan, product.attribution if product else "").replace("{year}", years)
     variables = {}
-    keeps = _keeps(plan, shared, edges, sizes)
+    digest = tokenize(sizes)[:8]
+    # Where one band is asked for, dask joins it and the mask in one task; where several are, the mask is read once.
+    keeps = (
+        None
+        if plan.mask is None
+        else _layer(f"terrascope-keep-{plan.token}-{digest}", object, sizes, read_keeps, shared, None, edges, None)
+    )
     for number, band in enumerate(plan.bands):
-        array = da.map_blocks(  # type: ignore[no-untyped-call]
+        masked = (keeps, _AXIS_NUMBERS) if keeps is not None and is_masked(plan, number) else (None, None)
+        array = _layer(
+            f"terrascope-{band.band.name}-{plan.token}-{digest}-{number}",
+            band.dtype,
+            sizes,
             read_block,
-            shared,
-            number,
-            edges,
-            *((keeps,) if keeps is not None and is_masked(plan, number) else ()),
-            chunks=sizes,
-            dtype=band.dtype,
-            meta=np.empty((0, 0, 0), dtype=band.dtype),
-            name=f"terrascope-{band.band.name}-{plan.token}-{_digest(sizes)}-{number}",
+            *(shared, None, number, None, edges, None, *masked),
         )
         attributes = variable_attributes(plan, band, attribution)
         attributes[PLAN_ATTRIBUTE] = text
@@ -76,26 +82,22 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     return cube
 
 
-def _keeps(plan: Plan, shared: Any, edges: Any, sizes: tuple[tuple[int, ...], ...]) -> Any | None:
-    """Return the layer that reads the quality band: once for each block, whatever number of bands are asked for.
+def _layer(name: str, dtype: Any, sizes: tuple[tuple[int, ...], ...], function: Any, *pairs: Any) -> Any:
+    """Return the array whose blocks a function reads, given its arguments and last of all the block's place.
 
-    Where only one band is, dask joins both in one task.
+    As `dask.array.map_blocks` makes it of a function that asks for ``block_id``, in one go instead of two.
     """
-    if plan.mask is None:
-        return None
-    return da.map_blocks(  # type: ignore[no-untyped-call]
-        read_keeps,
-        shared,
-        edges,
-        chunks=sizes,
-        dtype=object,
-        meta=np.empty((0, 0, 0), dtype=object),
-        name=f"terrascope-keep-{plan.token}-{_digest(sizes)}",
+    return da.blockwise(  # type: ignore[no-untyped-call]
+        function,
+        _AXIS_NUMBERS,
+        *pairs,
+        ArrayBlockIdDep(sizes),
+        _AXIS_NUMBERS,
+        name=name,
+        dtype=dtype,
+        meta=np.empty((0, 0, 0), dtype=dtype),
+        align_arrays=False,
     )
-
-
-def _digest(sizes: tuple[tuple[int, ...], ...]) -> str:
-    return tokenize(sizes)[:8]
 
 
 def chunk_edges(

@@ -171,6 +171,15 @@ class Plan:
         )
 
 
+class Edges(tuple[tuple[int, ...], ...]):
+    """Where blocks begin along time, y and x, with the end as last number.
+
+    No plain tuple, so that dask takes it as it is and does not look for arrays number by number.
+    """
+
+    __slots__ = ()
+
+
 def _crs_name(crs: str) -> str:
     return crs if len(crs) < 20 else crs.split('"')[1] if '"' in crs else crs[:20]
 
