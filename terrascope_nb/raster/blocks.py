@@ -51,7 +51,7 @@ _MOST_ROOM = 2**24
 _LARGEST_BLOCK = 2**30
 """Bytes of a decoded block; a header that claims more is left to GDAL, which has limits of its own."""
 
-_MANY_BLOCKS = 4096
+_MANY_BLOCKS = 2048
 """Blocks of a level up to which it is remembered with the header where they lie: what reading the header brought along."""
 
 Region = tuple[int, int, int, int]

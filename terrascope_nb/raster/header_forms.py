@@ -64,5 +64,6 @@ class Forms(Generic[T]):
             else:
                 pieces.append((begin, end))
         if pieces[-1][1] <= len(source.head) and sum(end - begin for begin, end in pieces) <= _MOST_BYTES:
-            form = _Form(tuple((begin, source.head[begin:end]) for begin, end in pieces), source.needs, meaning)
+            needs = max(source.promised, pieces[-1][1])
+            form = _Form(tuple((begin, source.head[begin:end]) for begin, end in pieces), needs, meaning)
             self._forms = (form, *self._forms[: self._most - 1])

@@ -29,12 +29,13 @@ _MOST_NUMBERS = 1 << 16
 _MOST_TEXT = 1 << 20
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 """TIFF field type -> struct code; rationals are not needed."""
+_UNSIGNED = (1, 3, 4, 13, 16, 18)
 _BYTE, _ASCII = 1, 2
 _SIZES = {kind: struct.calcsize("=" + code) for kind, code in _CODES.items()} | {_ASCII: 1, 5: 8, 7: 1, 10: 8}
 
 
 class Field(NamedTuple):
-    """One field of a directory; its value is not read yet."""
+    """One field of a directory; its value is not read yet, unless it is a single number that stands there."""
 
     kind: int
     """TIFF field type."""
@@ -42,6 +43,8 @@ class Field(NamedTuple):
     """How many values."""
     position: int
     """First byte of the value."""
+    single: int | None
+    """The value itself where it is one whole number in the directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +65,17 @@ class Source:
     It also remembers which bytes its reader went by, so that the next file with the same bytes need not be parsed again.
     """
 
-    __slots__ = ("_extra", "_extra_at", "_read", "head", "name", "needs", "noted", "size")
+    __slots__ = ("_extra", "_extra_at", "_read", "head", "name", "noted", "promised", "size")
 
     def __init__(self, read: Callable[[int, int], bytes], name: str, size: int) -> None:
         self._read = read  # (length, position) -> bytes
         self.name = name
         self.size = size
         self.head = read(_FIRST_READ, 0)
-        self.needs = 0
-        """One past the last byte that was taken, or promised to be there."""
         self.noted: list[tuple[int, int]] = []
         """First and one past the last byte of each piece whose bytes decide what the header means."""
+        self.promised = 0
+        """One past the last byte that a list must have and that was not looked at."""
         self._extra = b""
         self._extra_at = 0
 
@@ -92,7 +95,6 @@ class Source:
         end = at + length
         if end > self.size:
             self.fail(f"it ends at byte {self.size}, its header points to byte {end} (a truncated copy?)")
-        self.needs = max(self.needs, end)
         if note:
             self.noted.append((at, end))
         if end <= len(self.head):
@@ -169,7 +171,7 @@ def _sense(source: Source) -> Iterator[Source]:
 class Layout:
     """Byte order and field sizes of one file, and its directories."""
 
-    __slots__ = ("_count", "_entry", "_inline", "_next", "_value_at", "order", "source")
+    __slots__ = ("_count", "_entry", "_inline", "_next", "_single", "_value_at", "order", "source")
 
     def __init__(self, source: Source) -> None:
         start = source.take(0, min(source.size, 16), note=False)
@@ -184,6 +186,12 @@ class Layout:
         self._count = struct.Struct(self.order + ("Q" if big else "H"))
         self._next = struct.Struct(self.order + ("Q" if big else "I"))
         self._value_at, self._inline = (12, 8) if big else (8, 4)
+        # A short number stands at the beginning of its cell: in its low bytes or in its high ones.
+        self._single = {
+            kind: (8 * (self._inline - _SIZES[kind]) if self.order == ">" else 0, 2 ** (8 * _SIZES[kind]) - 1)
+            for kind in _UNSIGNED
+            if _SIZES[kind] <= self._inline
+        }
 
     def directories(
         self, first: frozenset[int], others: frozenset[int], varying: frozenset[int]
@@ -211,19 +219,24 @@ class Layout:
         length = entries * self._entry.size
         body = self.source.take(at, length + self._next.size, note=False)
         found = {}
+        noted, inline, single, step = self.source.noted, self._inline, self._single, self._entry.size
         cell, begin = at + self._value_at, at
         for tag, kind, count, value in self._entry.iter_unpack(body[:length]):
             if tag in wanted:
                 # A short value stands in the directory itself, a long one where the directory points to.
-                if count * _SIZES.get(kind, 1) > self._inline:
-                    found[tag] = Field(kind, count, value)
+                if count * _SIZES.get(kind, 1) > inline:
+                    found[tag] = Field(kind, count, value, None)
+                elif tag in varying:
+                    found[tag] = Field(kind, count, cell, None)
+                    noted.append((begin, cell))
+                    begin = cell + inline
+                elif count == 1 and kind in single:
+                    shift, mask = single[kind]
+                    found[tag] = Field(kind, count, cell, value >> shift & mask)
                 else:
-                    found[tag] = Field(kind, count, cell)
-                    if tag in varying:
-                        self.source.noted.append((begin, cell))
-                        begin = cell + self._inline
-            cell += self._entry.size
-        self.source.noted.append((begin, at + len(body)))
+                    found[tag] = Field(kind, count, cell, None)
+            cell += step
+        noted.append((begin, at + len(body)))
         return found, int(self._next.unpack_from(body, length)[0])
 
     def numbers(self, fields: Mapping[int, Field], tag: int) -> tuple[Any, ...]:
@@ -231,17 +244,22 @@ class Layout:
         field = fields.get(tag)
         if field is None:
             return ()
+        if field.single is not None:
+            return (field.single,)
         code = _CODES.get(field.kind)
         if code is None or field.n_values > _MOST_NUMBERS:
             self.source.fail(f"TIFF tag {tag} has field type {field.kind} and {field.n_values} values")
-        form = f"{self.order}{field.n_values}{code}"
-        return struct.unpack(form, self.source.take(field.position, struct.calcsize(form)))
+        data = self.source.take(field.position, field.n_values * _SIZES[field.kind])
+        return struct.unpack(f"{self.order}{field.n_values}{code}", data)
 
     def number(self, fields: Mapping[int, Field], tag: int, default: int | None = None) -> int:
         """Return the first value of a field of whole numbers, or the default when there is none."""
-        values = self.numbers(fields, tag)
-        if not values and default is not None and tag not in fields:
+        field = fields.get(tag)
+        if field is None and default is not None:
             return default
+        if field is not None and field.single is not None:
+            return field.single
+        values = self.numbers(fields, tag)
         if not values or not isinstance(values[0], int):
             self.source.fail(f"TIFF tag {tag} is missing or holds no whole number")
         return values[0]
@@ -256,5 +274,5 @@ class Layout:
         end = field.position + count * _SIZES[field.kind]
         if end > self.source.size:
             self.source.fail("its list of tiles lies past the end of the file (a truncated copy?)")
-        self.source.needs = max(self.source.needs, end)
+        self.source.promised = max(self.source.promised, end)
         return Span(field.position, count, f"{self.order}u{_SIZES[field.kind]}")
