@@ -1,4 +1,4 @@
-"""What one item says about itself: tile, version, orbit, cloud, and the grid and encoding of each asset.
+"""What one item says about itself: tile, version, orbit, cloud, and which of its assets holds a band.
 
 STAC 1.0 and 1.1 are read alike (``proj:epsg`` or ``proj:code``, ``raster:bands`` or ``bands`` or plain asset fields),
 an asset's own words win over the item's, and a null says nothing. What the properties leave out is read from the
@@ -8,14 +8,14 @@ parts of the item's id that no Terrascope name uses for anything else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pystac
 
+from terrascope_nb.catalogue.asset_facts import crs_code, transform_of
 from terrascope_nb.products.model import Band
 
 _TILE = re.compile(r"T?(\d{2}[C-HJ-NP-X][A-HJ-NP-Z]{2})")
@@ -31,34 +31,6 @@ _DIRECTIONS = {
 CLEAR_PROPERTY = "terrascope_nb:clear"
 """Property in which a local index writes the percent of a scene's pixels that are clear."""
 _PARTS = re.compile(r"[_:\s]")
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How the stored numbers of one asset become physical values, as far as the item says; None = not said."""
-
-    dtype: str | None = None
-    """Stored type, e.g. ``"int16"``."""
-    scale: float | None = None
-    """physical = stored * scale + offset."""
-    offset: float | None = None
-    """physical = stored * scale + offset."""
-    nodata: float | None = None
-    """Stored number that means nothing here (may be NaN)."""
-    unit: str | None = None
-    """Physical unit; ``"-"`` is read as ``"1"``."""
-
-
-@dataclass(frozen=True, slots=True)
-class AssetGrid:
-    """The pixel grid of one asset, as far as the item says; None = not said."""
-
-    crs: str | None = None
-    """``"EPSG:32631"``, or WKT where the item has no code."""
-    transform: tuple[float, float, float, float, float, float] | None = None
-    """Affine order: column step, row shear, left, column shear, row step, top."""
-    shape: tuple[int, int] | None = None
-    """Rows, columns."""
 
 
 def id_parts(item: pystac.Item) -> list[str]:
@@ -142,7 +114,7 @@ def resolution_of(item: pystac.Item) -> float | None:
     gsd = item.properties.get("gsd")
     if isinstance(gsd, int | float) and gsd > 0:
         return float(gsd)
-    own = _metres(item.properties.get("proj:transform"), _code(item.properties))
+    own = _metres(item.properties.get("proj:transform"), crs_code(item.properties))
     return own if own is not None else min(_asset_resolutions(item), default=None)
 
 
@@ -162,7 +134,7 @@ def _asset_resolutions(item: pystac.Item) -> set[float]:
             continue
         gsd = asset.extra_fields.get("gsd")
         found.add(float(gsd) if isinstance(gsd, int | float) else None)
-        crs = _code(asset.extra_fields) or _code(item.properties)
+        crs = crs_code(asset.extra_fields) or crs_code(item.properties)
         found.add(_metres(asset.extra_fields.get("proj:transform"), crs))
     return {value for value in found if value}
 
@@ -238,51 +210,6 @@ def content_of(item: pystac.Item) -> str:
     return "_".join(part[:-1] if _MOMENT.fullmatch(part) else part for part in parts)
 
 
-def asset_encoding(item: pystac.Item, key: str, *, band: int = 1) -> Encoding:
-    """Read what the item says about the stored numbers of an asset.
-
-    Parameters
-    ----------
-    item : pystac.Item
-    key : str
-        Key of the asset in the item.
-    band : int
-        Which of the bands that share the asset, from 1.
-
-    Returns
-    -------
-    Encoding
-        Read, field by field, from the asset itself (STAC 1.1 and ``raster:scale``), its band in ``bands`` or
-        ``raster:bands``, then the item. None where nobody says.
-    """
-    sources = _sources(item, key, band)
-    unit = _first(sources, ("unit", "raster:unit"))
-    dtype = _first(sources, ("data_type", "raster:data_type"))
-    return Encoding(
-        dtype=dtype if isinstance(dtype, str) else None,
-        scale=_number(_first(sources, ("raster:scale", "scale"))),
-        offset=_number(_first(sources, ("raster:offset", "offset"))),
-        nodata=_number(_first(sources, ("nodata", "raster:nodata"))),
-        unit=("1" if unit == "-" else unit) if isinstance(unit, str) else None,
-    )
-
-
-def asset_grid(item: pystac.Item, key: str) -> AssetGrid:
-    """Read what the item says about the pixel grid of an asset (asset over item; null says nothing).
-
-    A shape or transform of the item is used only where the asset itself states neither, since an item-level grid
-    holds for the main asset and half a grid of each would be a wrong one.
-    """
-    asset, properties = item.assets[key].extra_fields, item.properties
-    own = asset.get("proj:transform") is not None or asset.get("proj:shape") is not None
-    grid: Mapping[str, Any] = asset if own else properties
-    return AssetGrid(
-        crs=_code(asset) or _code(properties),
-        transform=_transform(grid.get("proj:transform")),
-        shape=_shape(grid.get("proj:shape")),
-    )
-
-
 def find_asset(item: pystac.Item, band: Band) -> str | None:
     """Key of the asset that holds a band, or None.
 
@@ -320,63 +247,10 @@ def _bands(fields: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from (entry for entry in fields.get(key) or () if isinstance(entry, Mapping))
 
 
-def _sources(item: pystac.Item, key: str, band: int) -> list[Mapping[str, Any]]:
-    asset = item.assets[key].extra_fields
-    found: list[Mapping[str, Any]] = [asset]
-    for name in ("bands", "raster:bands"):
-        entries = asset.get(name)
-        if isinstance(entries, list) and entries:
-            entry = entries[band - 1 if len(entries) >= band else 0]
-            found += [entry] if isinstance(entry, Mapping) else []
-    found.append(item.properties)
-    return found
-
-
-def _first(sources: list[Mapping[str, Any]], names: Sequence[str]) -> Any:
-    for source in sources[:-1]:
-        for name in names:
-            if (value := source.get(name)) is not None:
-                return value
-    # An item-level grid or unit is for the main asset; only fields of the raster kind may stand for all assets.
-    for name in names:
-        of_raster = name.startswith("raster:") or name in ("data_type", "nodata")
-        if of_raster and (value := sources[-1].get(name)) is not None:
-            return value
-    return None
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, int | float):
-        return float(value)
-    # STAC writes these three as text, JSON having no such numbers.
-    return {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}.get(str(value).strip().lower())
-
-
-def _code(fields: Mapping[str, Any]) -> str | None:
-    if isinstance(code := fields.get("proj:code"), str) and code:
-        return code
-    if isinstance(epsg := fields.get("proj:epsg"), int) and not isinstance(epsg, bool):
-        return f"EPSG:{epsg}"
-    return wkt if isinstance(wkt := fields.get("proj:wkt2"), str) and wkt else None
-
-
-def _transform(value: Any) -> tuple[float, float, float, float, float, float] | None:
-    if not isinstance(value, list | tuple) or len(value) not in (6, 9):
-        return None
-    a, b, c, d, e, f = map(float, value[:6])
-    return a, b, c, d, e, f
-
-
-def _shape(value: Any) -> tuple[int, int] | None:
-    return (int(value[0]), int(value[1])) if isinstance(value, list | tuple) and len(value) == 2 else None
-
-
 def _metres(transform: Any, crs: str | None) -> float | None:
     # UTM, web mercator and ETRS89-LAEA are in metres. Items of 2023 name no system; pixels of 1 degree and more do not
     # occur, so a step of 1 and more is in metres there too.
-    numbers = _transform(transform)
+    numbers = transform_of(transform)
     if numbers is None or (crs is not None and not re.fullmatch(r"EPSG:32[67]\d\d|EPSG:3857|EPSG:3035", crs)):
         return None
     return abs(numbers[0]) if crs is not None or abs(numbers[0]) >= 1 else None

@@ -11,7 +11,8 @@ from typing import Any
 import pystac
 
 from terrascope_nb.catalogue.access import asset_ref, trusted_roots
-from terrascope_nb.catalogue.item_facts import asset_encoding, asset_grid, find_asset
+from terrascope_nb.catalogue.asset_facts import asset_encoding, encoding_and_grid
+from terrascope_nb.catalogue.item_facts import find_asset
 from terrascope_nb.catalogue.real_paths import TrustedRoots
 from terrascope_nb.cube.plan import Scene, Source
 from terrascope_nb.errors import (
@@ -245,8 +246,7 @@ def _source(item: pystac.Item, band: Band, roots: TrustedRoots) -> Source | None
     if key is None:
         return None
     index = _place_in_file(item, key, band)
-    encoding = asset_encoding(item, key, band=index)
-    said = asset_grid(item, key)
+    encoding, said = encoding_and_grid(item, key, band=index)
     grid = None
     if said.crs and said.transform and said.shape:
         grid = _one_grid(said.crs, said.transform, said.shape)

@@ -16,7 +16,7 @@ import rasterio
 from pystac.validation import validate_dict
 from rasterio.transform import from_origin
 
-from terrascope_nb.catalogue import item_facts as facts
+from terrascope_nb.catalogue import asset_facts
 from terrascope_nb.catalogue.archive import ArchiveIndex, index_archive
 from terrascope_nb.catalogue.archive_assets import bands_of
 from terrascope_nb.catalogue.sources import Request
@@ -61,7 +61,7 @@ def test_every_fact_of_the_real_files_equals_what_gdal_reads(tmp_path):
                 assert fields["data_type"] == file.dtypes[0]
                 assert item.properties["proj:code"] == f"EPSG:{file.crs.to_epsg()}"
                 if file.nodata is not None:
-                    assert facts.asset_encoding(item, key).nodata == pytest.approx(file.nodata, nan_ok=True)
+                    assert asset_facts.asset_encoding(item, key).nodata == pytest.approx(file.nodata, nan_ok=True)
             assert fields["file:size"] == Path(path).stat().st_size
             seen += 1
     assert seen == 17 + 3 + 3
@@ -175,10 +175,12 @@ def test_the_file_wins_over_the_table_and_the_table_speaks_only_of_its_own_type(
     put_tif(Path(f"{stem}_TOC-B03_10M_V220.tif"), dtype="float32", **tile)
     put_tif(Path(f"{stem}_SHADOWMASK_20M_V220.tif"), pixel=20, nodata=255, **tile)
     (item,) = items_of(tmp_path).values()
-    assert facts.asset_encoding(item, "RAA").nodata == 65535
-    assert facts.asset_encoding(item, "B02").nodata == 32767  # no tag: the table's
-    assert facts.asset_encoding(item, "B02").scale == 0.0001
-    assert facts.asset_encoding(item, "B03") == facts.Encoding(dtype="float32")  # not the table's int16 file
+    assert asset_facts.asset_encoding(item, "RAA").nodata == 65535
+    assert asset_facts.asset_encoding(item, "B02").nodata == 32767  # no tag: the table's
+    assert asset_facts.asset_encoding(item, "B02").scale == 0.0001
+    assert asset_facts.asset_encoding(item, "B03") == asset_facts.Encoding(
+        dtype="float32"
+    )  # not the table's int16 file
     mask = item.assets["SHADOWMASK"]
     assert mask.roles == ["data-mask"]
     assert {"raster:scale", "unit", "bands"}.isdisjoint(mask.extra_fields)  # nobody states them
@@ -191,7 +193,7 @@ def test_scale_and_offset_tags_are_taken_together(tmp_path, put_tif):
         file.offsets = (-0.5,)
     os.utime(path.parent, (1.6e9, 1.6e9))
     (item,) = items_of(tmp_path).values()
-    encoding = facts.asset_encoding(item, "NDVI")
+    encoding = asset_facts.asset_encoding(item, "NDVI")
     assert (encoding.scale, encoding.offset) == (1.0, -0.5)
 
 
@@ -319,7 +321,7 @@ def test_nan_is_written_as_stac_writes_it(tmp_path):
     shutil.copytree(DATA / "archive_tree" / "CGS_S1", tmp_path / "CGS_S1")
     (item,) = items_of(tmp_path).values()
     assert item.assets["VV"].extra_fields["nodata"] == "nan"
-    assert math.isnan(facts.asset_encoding(item, "VV").nodata)
+    assert math.isnan(asset_facts.asset_encoding(item, "VV").nodata)
     assert item.assets["angle"].extra_fields["nodata"] == 0
     assert "raster:scale" not in item.assets["angle"].extra_fields  # nobody states it
 

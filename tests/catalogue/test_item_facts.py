@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from terrascope_nb.catalogue import asset_facts
 from terrascope_nb.catalogue import item_facts as facts
 from terrascope_nb.products.registry import get_product
 
@@ -79,18 +80,18 @@ def test_a_cloud_cover_that_is_no_percentage_is_unknown(value):
 
 def test_the_encoding_of_a_stac_1_1_asset_is_read(real_item):
     item = real_item(NDVI)
-    assert facts.asset_encoding(item, "NDVI") == facts.Encoding("uint8", 0.004, -0.08, 255.0, "1")
-    assert facts.asset_encoding(item, "SCL") == facts.Encoding("uint8", 1.0, 0.0, None, None)
+    assert asset_facts.asset_encoding(item, "NDVI") == asset_facts.Encoding("uint8", 0.004, -0.08, 255.0, "1")
+    assert asset_facts.asset_encoding(item, "SCL") == asset_facts.Encoding("uint8", 1.0, 0.0, None, None)
 
 
 def test_the_encoding_of_a_stac_1_0_asset_is_read_from_raster_bands(real_item):
     item = real_item(TOC_2023)
     key = "S2A_20230220T074941_38SKG_RAA_60M_V210.tif"
-    assert facts.asset_encoding(item, key) == facts.Encoding("int16", 0.01, 0.0, 32767.0, "deg")
+    assert asset_facts.asset_encoding(item, key) == asset_facts.Encoding("int16", 0.01, 0.0, 32767.0, "deg")
 
 
 def test_raa_of_v220_is_another_type_with_another_nodata_than_v210(real_item):
-    encoding = facts.asset_encoding(real_item(TOC_V220), "RAA")
+    encoding = asset_facts.asset_encoding(real_item(TOC_V220), "RAA")
     assert (encoding.dtype, encoding.nodata) == ("uint16", 65535.0)
 
 
@@ -98,13 +99,13 @@ def test_what_nobody_says_is_none_and_not_a_default(real_item):
     item = real_item(NDVI)
     for name in ("data_type", "raster:scale", "raster:offset", "nodata", "unit"):
         item.assets["NDVI"].extra_fields.pop(name)
-    assert facts.asset_encoding(item, "NDVI") == facts.Encoding()
+    assert asset_facts.asset_encoding(item, "NDVI") == asset_facts.Encoding()
 
 
 def test_a_nan_nodata_written_as_text_is_nan(real_item):
     item = real_item(NDVI)
     item.assets["NDVI"].extra_fields["nodata"] = "nan"
-    nodata = facts.asset_encoding(item, "NDVI").nodata
+    nodata = asset_facts.asset_encoding(item, "NDVI").nodata
     assert nodata is not None
     assert math.isnan(nodata)
 
@@ -114,33 +115,61 @@ def test_bands_inside_the_asset_give_what_the_asset_does_not(real_item):
     fields = item.assets["NDVI"].extra_fields
     del fields["raster:scale"]
     fields["bands"] = [{"name": "NDVI", "raster:scale": 0.5, "nodata": 7}]
-    encoding = facts.asset_encoding(item, "NDVI")
+    encoding = asset_facts.asset_encoding(item, "NDVI")
     assert encoding.scale == 0.5
     assert encoding.nodata == 255, "the asset's own word wins"
 
 
+said = st.one_of(
+    st.none(), st.booleans(), st.sampled_from([0, 1, 0.0, 1.0, "1", "nan", "uint8", "EPSG:32631", 32631, float("nan")]),
+    st.sampled_from([[1.0, 0, 5, 0, -1, 7], [1, 0, 5, 0, -1, 7, 0, 0, 1], [4, 4], [{"nodata": 1}], [{"nodata": True}]]),
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["nodata", "scale", "raster:bands", "bands", "proj:transform", "proj:shape"]), said),
+        min_size=1, max_size=6,
+    ),
+    st.dictionaries(st.sampled_from(["nodata", "scale", "raster:scale", "proj:code", "proj:transform"]), said),
+)  # fmt: skip
+def test_what_assets_state_alike_is_remembered_and_nothing_else(stated, properties):
+    for fields in stated:  # 1, 1.0 and true are equal, and mean different things
+        item = bare("x", **properties)
+        item.add_asset("x", pystac.Asset("x.tif", extra_fields=dict(fields)))
+        plain = []
+        for read in (asset_facts.asset_encoding, asset_facts.asset_grid):
+            try:
+                plain.append(read(item, "x"))
+            except (TypeError, ValueError) as error:
+                plain.append(error)
+        if any(isinstance(one, Exception) for one in plain):
+            continue
+        assert repr(asset_facts.encoding_and_grid(item, "x")) == repr(tuple(plain))
+
+
 def test_an_asset_level_grid_wins_over_the_items(real_item):
     item = real_item(NDVI)
-    assert facts.asset_grid(item, "NDVI") == facts.AssetGrid(
+    assert asset_facts.asset_grid(item, "NDVI") == asset_facts.AssetGrid(
         "EPSG:32631", (10.0, 0.0, 600000.0, 0.0, -10.0, 5700000.0), (10980, 10980)
     )
-    assert facts.asset_grid(item, "SCL") == facts.AssetGrid(
+    assert asset_facts.asset_grid(item, "SCL") == asset_facts.AssetGrid(
         "EPSG:32631", (20.0, 0.0, 600000.0, 0.0, -20.0, 5700000.0), (5490, 5490)
     )
 
 
 def test_a_null_projection_code_says_nothing_and_half_a_grid_is_not_completed_from_the_item(real_item):
-    grid = facts.asset_grid(real_item(NDVI), "preview")
-    assert grid == facts.AssetGrid("EPSG:32631", None, (256, 256))
+    grid = asset_facts.asset_grid(real_item(NDVI), "preview")
+    assert grid == asset_facts.AssetGrid("EPSG:32631", None, (256, 256))
 
 
 def test_items_with_proj_epsg_are_read_like_items_with_proj_code(real_item):
     item = real_item(NDVI)
     del item.properties["proj:code"]
     item.properties["proj:epsg"] = 32631
-    assert facts.asset_grid(item, "NDVI").crs == "EPSG:32631"
+    assert asset_facts.asset_grid(item, "NDVI").crs == "EPSG:32631"
     item.properties["proj:epsg"] = None
-    assert facts.asset_grid(item, "NDVI").crs is None
+    assert asset_facts.asset_grid(item, "NDVI").crs is None
 
 
 @pytest.mark.parametrize(
