@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import math
-import mmap
 import re
 import socket
 import ssl
@@ -23,6 +22,7 @@ from urllib3.util import parse_url
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_read
 
+from terrascope_nb.host.bodies import memory_for
 from terrascope_nb.host.waiting import current_stop
 
 Origin = tuple[str, str, int]
@@ -37,9 +37,7 @@ _MOST_HEAD = 64 * 1024
 _FIRST = 2048
 """Bytes of the first read of an answer: the lines before the body, and little of the body, which is copied."""
 _PART = 2**20
-"""Bytes by which the memory for a body of unknown length grows."""
-_LARGE = 64 * 1024
-"""Bytes of a body that has pages of memory of its own."""
+"""Bytes of the first memory for a body of unknown length; it is doubled when it is full."""
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-5]\d\d)(?: .*)?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -58,13 +56,6 @@ class SlowExchangeError(Exception):
 
 class NoWayError(Exception):
     """There is no way to the server until somebody changes what the text says."""
-
-
-def _memory(size: int) -> bytearray | mmap.mmap:
-    """Return memory for a body; much of it goes back to the system at once when it is left, and not to a thread's heap."""
-    if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
-        return bytearray(size)
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
 @lru_cache(maxsize=1024)
@@ -131,17 +122,18 @@ class Answer:
     def _take(self, most: int) -> memoryview:
         if self._left is not None:
             most = min(most, self._left)
-        memory = _memory(most) if self._left is not None else bytearray(min(most, _PART))
+        memory = memory_for(most if self._left is not None else min(most, _PART))
         got = 0
-        while got < most and (count := self._some(memoryview(memory)[got:])):
+        while got < most and (count := self._some(memory[got:])):
             got += count
             self._hurry()
             if got == len(memory) < most:
-                assert isinstance(memory, bytearray)
-                memory += bytes(min(_PART, most - got))
+                wider = memory_for(min(2 * got, most))
+                wider[:got] = memory
+                memory = wider
         if got == most and self._chunk == 0 and self._left is None:
             self._some(memoryview(bytearray(1)))  # the end, which frees the connection
-        return memoryview(memory)[:got]
+        return memory[:got]
 
     def _some(self, room: memoryview) -> int:
         """Take some bytes of the body; 0 = there are no more."""
