@@ -196,30 +196,20 @@ def _add_side_by_side(
     work(add, parts, len(parts), "making the composite")
 
 
-def _values(
-    stream: Stream, variable: Standing, step: Step, piece: Piece, room: NDArray[np.float32] | None = None
-) -> Layer:
-    """Return the values of a piece at a step, in the room or else in memory that this thread uses again."""
+def _values(stream: Stream, variable: Standing, step: Step, piece: Piece, room: NDArray[np.float32]) -> Layer:
+    """Return the values of a piece at a step, in the room."""
     keeps = None if stream.plan.mask is None else [stream.kept(scene, piece) for scene in step.scenes]
-    values = Look(stream, step, piece, keeps, room=None if variable.formula else room).result(
-        variable.numbers, variable.formula
-    )
-    if values is None or room is None or values is room:
-        return values
-    room[...] = values
-    return room
+    look = Look(stream, step, piece, keeps, room=None if variable.formula else room)
+    return look.result(variable.numbers, variable.formula, room)
 
 
 def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece) -> NDArray[np.float32]:
-    """Return the values of a piece (time, y, x), infinite where not valid."""
+    """Return the values of a piece (time, y, x), NaN where not valid."""
     stack = np.empty((len(steps), *piece.shape), dtype="float32")
 
     def fill(number: int) -> None:
-        values = _values(stream, variable, steps[number], piece)
-        if values is None:
-            stack[number] = np.inf
-        else:
-            np.fmin(values, np.float32(np.inf), out=stack[number])
+        if _values(stream, variable, steps[number], piece, stack[number]) is None:
+            stack[number] = np.nan
 
     work(fill, range(len(steps)), len(steps), "reading the dates", remote=stream.is_remote)
     return stack
@@ -269,6 +259,13 @@ def _made(
         for look in _in_turn(stream, looks, variable, piece):
             filled += look.stored(variable.numbers[0], decoder, stack[filled])
         return rank_stored(stack[:filled], decoder, how.percent, scratch)
+    if how.percent is not None:
+        values = scratch.take("stack", (len(looks), *piece.shape), np.float32)
+        filled = 0
+        for look in _in_turn(stream, looks, variable, piece):
+            filled += look.result(variable.numbers, variable.formula, values[filled]) is not None
+            look.forget()
+        return rank_values(values[:filled], how.percent, scratch)
 
     def layers() -> Iterator[Layer]:
         for look in _in_turn(stream, looks, variable, piece):

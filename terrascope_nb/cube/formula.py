@@ -52,15 +52,21 @@ class Program:
     places: int
     """How many results are alive at once."""
 
-    def run(self, named: Mapping[str, NDArray[np.float32]], scratch: Scratch) -> NDArray[Any]:
-        """Return the result, which lies in the scratch memory."""
+    def run(
+        self, named: Mapping[str, NDArray[np.float32]], scratch: Scratch, out: NDArray[np.float32] | None = None
+    ) -> NDArray[Any]:
+        """Return the result, which lies in ``out`` or else in the scratch memory."""
         shape = next(iter(named.values())).shape
         results: dict[int, NDArray[Any]] = {}
+        last = self.operations[-1]
         with np.errstate(all="ignore"):
-            for rule, operands, place in self.operations:
+            for operation in self.operations:
+                rule, operands, place = operation
                 given = [self._operand(one, named, results) for one in operands]
-                results[place] = rule(*given, out=scratch.take(f"formula{place}", shape, np.float32))
-        return results[self.operations[-1][2]]
+                is_last = out is not None and operation is last
+                room = out if is_last else scratch.take(f"formula{place}", shape, np.float32)
+                results[place] = rule(*given, out=room)
+        return results[last[2]]
 
     @staticmethod
     def _operand(one: Any, named: Mapping[str, Any], results: Mapping[int, Any]) -> Any:

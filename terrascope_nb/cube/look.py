@@ -12,7 +12,8 @@ from terrascope_nb.analysis.indices import Formula
 from terrascope_nb.cube.decoding import Decoder, blank, fill
 from terrascope_nb.cube.formula import Scratch
 from terrascope_nb.cube.plan import Source, Step
-from terrascope_nb.cube.stream import Keeps, Piece, Stream
+from terrascope_nb.cube.stream import Keeps, Kept, Piece, Stream
+from terrascope_nb.raster.info import FileInfo
 
 _Raw = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
 _LATER = "later"
@@ -22,7 +23,6 @@ _LATER = "later"
 class Look:
     """One piece at one step: values of its bands, read when they are asked for and kept until the piece is left.
 
-    ``pick`` chooses pixels of the piece, numbered row by row; None = all of them, as an array of rows and columns.
     ``room`` is where the values of a single band are made; None = in scratch memory.
     """
 
@@ -32,24 +32,26 @@ class Look:
         step: Step,
         piece: Piece,
         keeps: Keeps,
-        pick: NDArray[np.int64] | None = None,
         room: NDArray[np.float32] | None = None,
     ) -> None:
         self._stream = stream
         self._scratch = stream.scratch
         self._step = step
         self._piece = piece
-        self._pick = pick
         self._made_in = room
-        self.shape: tuple[int, ...] = piece.shape if pick is None else (len(pick),)
-        clip = stream.clip(piece)
-        self._clip = None if clip is None else self._picked(clip)
+        self.shape: tuple[int, ...] = piece.shape
+        self._clip = self._clip_of(stream)
         self._keeps = keeps
         self._drops: dict[tuple[int, bool], NDArray[np.bool_] | bool] = {}
         self._values: dict[int, _Raw | None] = {}
 
-    def _picked(self, array: NDArray[Any]) -> NDArray[Any]:
-        return array if self._pick is None else array.reshape(-1).take(self._pick)
+    def _clip_of(self, stream: Stream) -> NDArray[np.bool_] | None:
+        """Return which pixels the plan's area holds; None = all."""
+        return stream.clip(self._piece)
+
+    def _keep_of(self, kept: Kept) -> NDArray[np.bool_] | bool:
+        """Return which pixels the mask of a scene keeps; True or False where all are alike."""
+        return kept.part(self._piece)
 
     def wanted(self, number: int) -> Source | None:
         """Return the file of a band that is surely read: the first one that mask and area leave anything of."""
@@ -74,9 +76,7 @@ class Look:
         keep: NDArray[np.bool_] | bool = True
         if masked and self._keeps is not None:
             kept = self._keeps[place]
-            keep = False if kept is None else kept.part(self._piece)
-            if not isinstance(keep, bool):
-                keep = self._picked(keep)
+            keep = False if kept is None else self._keep_of(kept)
         if isinstance(keep, bool):
             if not keep:
                 return True
@@ -116,13 +116,14 @@ class Look:
             if drop is True:
                 continue
             if fused is None:
-                found = self._decoded(number, source, drop, str(number))
+                wanted = None if drop is False else ~drop
+                found = self._decoded(number, source, drop, str(number), wanted)
                 if found is not None:
                     fused, gaps = found
             elif gaps is None:
                 break
-            elif drop is False or (gaps & ~drop).any():
-                found = self._decoded(number, source, drop, _LATER)
+            elif (wanted := gaps if drop is False else np.greater(gaps, drop)).any():
+                found = self._decoded(number, source, drop, _LATER, wanted)
                 if found is not None:
                     values, gone = found
                     take = gaps if gone is None else np.greater(gaps, gone)
@@ -131,29 +132,43 @@ class Look:
                     gaps = gaps if gaps is not None and gaps.any() else None
         return None if fused is None else (fused, gaps)
 
-    def _decoded(self, number: int, source: Source, drop: NDArray[np.bool_] | bool, name: str) -> _Raw | None:
-        """Return the values of one file, and where they mean nothing."""
+    def _decoded(
+        self,
+        number: int,
+        source: Source,
+        drop: NDArray[np.bool_] | bool,
+        name: str,
+        wanted: NDArray[np.bool_] | None,
+    ) -> _Raw | None:
+        """Return the values of one file where they are wanted (None = everywhere), and where they mean nothing."""
         stream, scratch = self._stream, self._scratch
         values: NDArray[np.float32] | None = self._made_in if name != _LATER else None
         if values is None:
             values = scratch.take(f"values {name}", self.shape, np.float32)
-        room = self._room(source, number, values)
-        found = stream.read(source, self._piece, stream.plan.bands[number].resampling, room)
+        found = self._stored(number, source, values, wanted)
         if found is None:
             return None
-        stored, inside, info = self._picked(found[0]), found[1], found[2]
+        stored, inside, info = found
         decoder = stream.decoder(number, source, info)
         gone = scratch.take(f"gone {name}", self.shape, bool)
         decoder.missing(stored, gone, scratch.take("spare", self.shape, bool))
         if drop is not False:
             np.logical_or(gone, drop, out=gone)
         if inside is not None:
-            np.logical_or(gone, ~self._picked(inside), out=gone)
+            np.logical_or(gone, ~inside, out=gone)
         if stored is not values or not decoder.keeps_numbers:
             decoder.values(stored, values)
         if decoder.fraction is None:
             np.logical_or(gone, ~np.isfinite(values), out=gone)
         return values, gone if gone.any() else None
+
+    def _stored(
+        self, number: int, source: Source, values: NDArray[np.float32], wanted: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
+        """Return stored numbers, where the file has a pixel (None = everywhere) and what it says; None = nothing."""
+        del wanted  # some of the piece is, and it is read as one
+        room = self._room(source, number, values)
+        return self._stream.read(source, self._piece, self._stream.plan.bands[number].resampling, room)
 
     def _room(self, source: Source, number: int, values: NDArray[np.float32]) -> NDArray[Any] | None:
         """Return memory for the stored numbers of the piece, where a file can be read straight into it.
@@ -163,7 +178,7 @@ class Look:
         file = self._stream.file(source, self._stream.plan.bands[number].resampling)
         if file is None or file.factor != 1:
             return None
-        if file.reader.info.dtype == "float32" and self._pick is None:
+        if file.reader.info.dtype == "float32":
             return values
         room: NDArray[Any] = self._scratch.take("stored", self._piece.shape, file.reader.info.dtype)
         return room
@@ -211,10 +226,38 @@ class Look:
         """Let the values go: their memory is about to be used again."""
         self._values.clear()
 
-    def result(self, numbers: Sequence[int], formula: Formula | None) -> NDArray[np.float32] | None:
-        """Return a variable's values, NaN where not valid, in memory that the next piece uses again; None = nothing."""
+    def result(
+        self, numbers: Sequence[int], formula: Formula | None, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32] | None:
+        """Return a variable's values, NaN where not valid, in memory that the next piece uses again; None = nothing.
+
+        They are written to ``out`` when it is given, and when there is anything to write.
+        """
+        values = self.values(numbers[0]) if formula is None else self._worked_out(numbers, formula, out)
+        if values is None or out is None or values is out:
+            return values
+        out[...] = values
+        return out
+
+    def _worked_out(
+        self, numbers: Sequence[int], formula: Formula, out: NDArray[np.float32] | None
+    ) -> NDArray[np.float32] | None:
+        found = self.measured(numbers, formula, out)
+        if found is not None and found[1] is not None:
+            self._blank(found[0], np.logical_not(found[1], out=found[1]))
+        return None if found is None else found[0]
+
+    def measured(
+        self, numbers: Sequence[int], formula: Formula | None, out: NDArray[np.float32] | None = None
+    ) -> _Raw | None:
+        """Return a variable's values and where they are valid (None = everywhere), in such memory; None = nothing.
+
+        What is not valid holds anything.
+        """
+        valid: NDArray[np.bool_] = self._scratch.take("spare", self.shape, bool)
         if formula is None:
-            return self.values(numbers[0])
+            raw = self._raw(numbers[0])
+            return raw if raw is None or raw[1] is None else (raw[0], np.logical_not(raw[1], out=valid))
         # The mask is the same for all bands: where nothing is left of one, no other is read.
         program = self._stream.program(formula)
         named: dict[str, NDArray[np.float32]] = {}
@@ -227,17 +270,16 @@ class Look:
             if raw[1] is not None:
                 gaps.append(raw[1])
         if program is None:
-            return formula(*(values for number in numbers if (values := self.values(number)) is not None))
-        # Sums, differences, products and quotients of a NaN are NaN, so it is enough to write it at the end.
-        values = program.run(named, self._scratch)
-        finite = np.isfinite(values, out=self._scratch.take("spare", self.shape, bool))
-        if not gaps and finite.all():
-            return values
-        gone = np.logical_not(finite, out=finite)
+            values = formula(*(values for number in numbers if (values := self.values(number)) is not None))
+            return values, np.isfinite(values, out=valid)
+        # Sums, differences, products and quotients of a NaN are NaN, so it is enough to know it at the end.
+        values = program.run(named, self._scratch, out)
+        np.isfinite(values, out=valid)
+        if not gaps and valid.all():
+            return values, None
         for gap in gaps:
-            np.logical_or(gone, gap, out=gone)
-        self._blank(values, gone)
-        return values
+            np.greater(valid, gap, out=valid)
+        return values, valid
 
 
 def _raised(drop: NDArray[np.bool_], dtype: np.dtype[Any], scratch: Scratch) -> NDArray[Any]:

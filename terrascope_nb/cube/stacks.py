@@ -79,8 +79,7 @@ def reduce_layers(
         filled = 0
         for layer in layers:
             if layer is not None:
-                # NaN becomes infinite, which no valid value is, and sorts to the end.
-                np.fmin(layer, np.float32(np.inf), out=stack[filled])
+                stack[filled] = layer
                 filled += 1
         return rank_values(stack[:filled], how.percent, scratch)
     running = Running.begin(how, shape, scratch, count=count)
@@ -219,8 +218,8 @@ def rank_stored(
 def rank_values(
     stack: NDArray[np.float32], percent: float, scratch: Scratch
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """Return the percentile of values (time, y, x), infinite where not valid, and how many are valid; as `rank_stored`."""
-    return _percentile(stack, lambda row, out: np.isinf(row, out=out), percent, None, scratch)
+    """Return the percentile of values (time, y, x), NaN where not valid, and how many are valid; as `rank_stored`."""
+    return _percentile(stack, lambda row, out: np.isnan(row, out=out), percent, None, scratch)
 
 
 _Missing = Callable[[NDArray[Any], NDArray[np.bool_]], object]
@@ -232,7 +231,7 @@ _ROW = 2**17
 def _percentile(
     stack: NDArray[Any], missing: _Missing, percent: float, decoder: Decoder | None, scratch: Scratch
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """Return a percentile of the valid numbers of a stack, in which larger ones stand for what is missing."""
+    """Return a percentile of the valid numbers of a stack; with a decoder, what is missing is the largest number."""
     length, shape = len(stack), stack.shape[1:]
     result: NDArray[np.float32] = scratch.take("percentile", (math.prod(shape),), np.float32)
     number: NDArray[np.uint16] = scratch.take("number", result.shape, np.uint16)
@@ -250,12 +249,11 @@ def _percentile(
             number[begin : begin + width],
         )
         if is_middle:
-            low, high, gone = middle(list(part), missing, scratch)
+            low, high, gone = middle(list(part), missing, scratch, raised=decoder is not None)
             np.subtract(length, gone, out=valid)
             share = None
         else:
-            _count(part, missing, valid, scratch)
-            low, high, share = _beside(part, valid, percent)
+            low, high, share = _beside(part, missing, valid, percent)
         if decoder is not None:
             low, high = _values(decoder, low, "low", scratch), _values(decoder, high, "high", scratch)
         between(low, high, share, out)
@@ -263,23 +261,20 @@ def _percentile(
     return result.reshape(shape), number.reshape(shape)
 
 
-def _count(stack: NDArray[Any], missing: _Missing, out: NDArray[np.uint16], scratch: Scratch) -> None:
-    """Write how many numbers of each column of a stack are there."""
-    out.fill(len(stack))
-    gone: NDArray[np.bool_] = scratch.take("valid", out.shape, bool)
-    for row in stack:
-        missing(row, gone)
-        np.subtract(out, gone, out=out)
-
-
 def _beside(
-    columns: NDArray[Any], count: NDArray[np.uint16], percent: float
+    columns: NDArray[Any], missing: _Missing, valid: NDArray[np.uint16], percent: float
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64] | None]:
-    """Return what `ranked` does of columns that are not sorted yet."""
+    """Return what `ranked` does of columns that are not sorted yet, and write how many numbers of each are valid."""
     part = np.empty((len(columns) + 1, columns.shape[1]), dtype=columns.dtype)
     part[:-1] = columns
-    order = sort_columns(part)
-    return ranked(part, order, count.astype(np.intp), percent)
+    gone = np.empty(valid.shape, dtype=bool)
+    valid.fill(len(columns))
+    for row in part[:-1]:
+        missing(row, gone)
+        np.subtract(valid, gone, out=valid)
+        if row.dtype.kind == "f":
+            np.fmin(row, row.dtype.type(np.inf), out=row)  # NaN becomes infinite and sorts to the end
+    return ranked(part, sort_columns(part), valid.astype(np.intp), percent)
 
 
 def _values(decoder: Decoder, stored: NDArray[Any], name: str, scratch: Scratch) -> NDArray[np.float32]:
