@@ -12,7 +12,7 @@ from terrascope_nb.errors import CorruptAssetError
 from terrascope_nb.host.ranges import Version, fetch
 from terrascope_nb.host.waiting import result_of
 from terrascope_nb.raster.blocks import info_of
-from terrascope_nb.raster.header import Header, Ranges, read_header, tile_ranges
+from terrascope_nb.raster.header import Header, Ranges, read_header_and_ranges, tile_ranges
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.remote_cache import GivenUpError, Shelf, disk_shelf
 
@@ -90,7 +90,7 @@ class RemoteFile:
     checked: bool
     """True: the server named this version to this process."""
     ranges: dict[int, Ranges]
-    """Where the blocks of each level lie, for levels that were read."""
+    """Where the blocks of each level lie: of the full resolution, and of overviews that were read."""
     mark: str = field(init=False)
     """The version as a text, which is quicker to look for."""
 
@@ -172,14 +172,15 @@ def _opened(url: str) -> RemoteFile:
 
 def _parsed(url: str, head: bytes, version: Version, *, checked: bool) -> RemoteFile:
     header = info = None
+    ranges: dict[int, Ranges] = {}
     try:
-        header = read_header(cast("BinaryIO", RangeFile(url, head, version)))
+        header, ranges[0] = read_header_and_ranges(cast("BinaryIO", RangeFile(url, head, version)))
         info = info_of(header)
     except CorruptAssetError as error:
         if error.facts.get("changed"):
             raise
         # GDAL knows more kinds of TIFF than we do, and names the file when it is damaged indeed.
-    return RemoteFile(url, version, head, header, info, checked, {})
+    return RemoteFile(url, version, head, header, info, checked, ranges)
 
 
 def forget_file(url: str) -> None:

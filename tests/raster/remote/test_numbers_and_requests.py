@@ -119,6 +119,16 @@ def test_a_small_file_costs_one_request(file_server):
     assert len(file_server.asked) == 1
 
 
+def test_a_header_longer_than_the_first_request_is_not_asked_for_again_when_pixels_are_read(file_server):
+    path = write(file_server.root / "a.tif", noise(rows=1600, cols=1600), overviews=(), blockxsize=16, blockysize=16)
+    reader = remote_reader(file_server.url(path))
+    asked = [(asked.first, asked.last) for asked in file_server.asked]
+    assert max(last for _, last in asked) > 10_000 * 8  # where each of 10,000 blocks lies, and how long it is
+    file_server.forget()
+    np.testing.assert_array_equal(reader.read(0, 800, 800, 810, 810), truth(path, (800, 800, 810, 810)))
+    assert len(file_server.asked) == 1
+
+
 def test_many_rows_are_in_flight_at_once(file_server):
     path = write(file_server.root / "a.tif", noise(rows=2000, cols=2600), overviews=())
     reader = remote_reader(file_server.url(path))
