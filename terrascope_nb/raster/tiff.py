@@ -129,25 +129,27 @@ def opened(source: str | os.PathLike[str] | BinaryIO) -> Iterator[Source]:
     CorruptAssetError
         What was read inside the block makes no sense.
     """
-    if isinstance(source, (str, os.PathLike)):
-        name = os.fspath(source)
-        descriptor = _open(name)
+    descriptor = None
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            name = os.fspath(source)
+            descriptor = _open(name)
+            found = Source(functools.partial(os.pread, descriptor), name, os.fstat(descriptor).st_size)
+        else:
+            name = str(getattr(source, "name", "<file>"))
+            found = Source(functools.partial(_read, source), name, source.seek(0, io.SEEK_END))
         try:
-            size = os.fstat(descriptor).st_size
-            with _sense(Source(functools.partial(os.pread, descriptor), name, size)) as found:
-                yield found
-        finally:
-            os.close(descriptor)
-    else:
-        file = source
-
-        def read(length: int, at: int) -> bytes:
-            file.seek(at)
-            return file.read(length)
-
-        name = str(getattr(file, "name", "<file>"))
-        with _sense(Source(read, name, file.seek(0, io.SEEK_END))) as found:
             yield found
+        except (struct.error, OverflowError, ValueError) as error:
+            found.fail(str(error), error)
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _read(file: BinaryIO, length: int, at: int) -> bytes:
+    file.seek(at)
+    return file.read(length)
 
 
 def _open(name: str) -> int:
@@ -158,14 +160,6 @@ def _open(name: str) -> int:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise AssetUnreachableError(f"{name} cannot be opened: {error}.", href=name) from error
     raise AssetUnreachableError(f"{name} is a folder or a device, not a file.", href=name)
-
-
-@contextmanager
-def _sense(source: Source) -> Iterator[Source]:
-    try:
-        yield source
-    except (struct.error, OverflowError, ValueError) as error:
-        source.fail(str(error), error)
 
 
 class Layout:
