@@ -50,7 +50,7 @@ class AssetRef:
 class _Ways:
     """Hrefs gathered so far."""
 
-    roots: tuple[str, ...]
+    roots: TrustedRoots
     local: dict[str, None]
     remote: dict[str, None]
     skipped: dict[str, None]
@@ -125,8 +125,7 @@ class _Ways:
         # Resolving links asks the disk for every folder on the way, and several hrefs lead to one path.
         if path in self.local:
             return True
-        real = self.roots.real(path) if isinstance(self.roots, TrustedRoots) else os.path.realpath(path)
-        return is_below(real, self.roots)
+        return is_below(self.roots.real(path), self.roots.plain)
 
     def skip(self, href: str, why: str) -> None:
         self.skipped[f"{href!r}: {why}"] = None
@@ -167,7 +166,12 @@ def asset_ref(item: pystac.Item, key: str, *, roots: Iterable[str | Path] = ()) 
     ways = _Ways(trusted_roots(roots), {}, {}, {}, {})
     for href in _hrefs(asset):
         ways.add(href, item)
-    return AssetRef(item.id, key, (*ways.local, *ways.remote), tuple(ways.skipped), (*ways.roots, *ways.beside))
+    return AssetRef(item.id, key, (*ways.local, *ways.remote), tuple(ways.skipped), _all_roots(ways))
+
+
+def _all_roots(ways: _Ways) -> tuple[str, ...]:
+    shared = ways.roots.plain
+    return (*shared, *ways.beside) if ways.beside else shared
 
 
 def open_href(ref: AssetRef) -> str:

@@ -80,9 +80,12 @@ class TrustedRoots(tuple[str, ...]):  # noqa: SLOT001 - no slots: it remembers f
         """Return resolved roots that know no folder yet."""
         made = super().__new__(cls, roots)
         made._folders = {}
+        made.plain = tuple(made)
         return made
 
     _folders: dict[str, str]
+    plain: tuple[str, ...]
+    """The same folders and no memory: one tuple for all references."""
 
     def real(self, path: str) -> str:
         """Return a path without symbolic links, as `os.path.realpath`, asking the disk once for each folder."""
@@ -93,7 +96,11 @@ class TrustedRoots(tuple[str, ...]):  # noqa: SLOT001 - no slots: it remembers f
         if known is None:
             known = self._folders[folder] = self.real(folder) if folder else ""
         found = f"{known}/{name}"
-        return os.path.realpath(found) if os.path.islink(found) else found  # noqa: PTH114 - hot path
+        try:
+            is_link = stat.S_ISLNK(os.lstat(found).st_mode)
+        except OSError:
+            return found
+        return os.path.realpath(found) if is_link else found
 
 
 def is_below(real: str, roots: Sequence[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +31,7 @@ from terrascope_nb.cube.inspection import (
     resampling_method,
 )
 from terrascope_nb.cube.mosaic import group_scenes, step_times
-from terrascope_nb.cube.plan import Plan, Step
+from terrascope_nb.cube.plan import Plan, Step, token_of
 from terrascope_nb.cube.selection import bands_of, list_items, product_for, scene_of, without_twins
 from terrascope_nb.errors import (
     GridError,
@@ -199,8 +198,7 @@ def load(
         plan = _filtered(plan, min_clear, min_coverage, found, aoi)
     if mask is None:
         plan = replace(plan, mask=None)
-    # Of the text, not of a pickle: equal plans of equal but not identical parts pickle differently.
-    plan = replace(plan, token=hashlib.sha1(repr(plan).encode(), usedforsecurity=False).hexdigest())
+    plan = replace(plan, token=token_of(plan))
     forget_failures(plan.token)
     return assemble(plan, product, chunks)
 

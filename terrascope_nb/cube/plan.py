@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -169,6 +171,45 @@ class Plan:
             f"items; {rows} x {cols} pixels of {self.grid.resolution[1]:g} in {_crs_name(self.grid.crs)}; "
             "explain(cube) tells the rest"
         )
+
+
+def _getter(kind: type, *, but: Sequence[str], inside: str = "") -> attrgetter[tuple[Any, ...]]:
+    return attrgetter(*(inside + known.name for known in fields(kind) if known.name not in but))
+
+
+_FACTS_OF_STEP = _getter(Step, but=("scenes",))
+_FACTS_OF_REF = _getter(AssetRef, but=("roots",), inside="ref.")
+_FACTS_OF_SOURCE = _getter(Source, but=("ref", "grid"))
+
+
+def token_of(plan: Plan) -> str:
+    """Return the token of a plan: 40 hexadecimal digits, equal for equal plans whatever objects they are made of.
+
+    Of a text, not of a pickle: equal plans of equal but not identical parts pickle differently.
+    """
+    numbers: dict[str, int] = {}
+    by_object: dict[int, int] = {}
+
+    def number(shared: Any) -> int:
+        # Grids and roots are the same for most files; they are written once.
+        if id(shared) not in by_object:
+            by_object[id(shared)] = numbers.setdefault(repr(shared), len(numbers))
+        return by_object[id(shared)]
+
+    def told(source: Source | None) -> Any:
+        if source is None:
+            return None
+        return _FACTS_OF_REF(source), number(source.ref.roots), _FACTS_OF_SOURCE(source), number(source.grid)
+
+    steps = [
+        (
+            _FACTS_OF_STEP(step),
+            [(scene.item_id, [*map(told, scene.sources)], told(scene.quality)) for scene in step.scenes],
+        )
+        for step in plan.steps
+    ]
+    text = repr((replace(plan, steps=(), token=""), steps, [*numbers]))
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 class Edges(tuple[tuple[int, ...], ...]):

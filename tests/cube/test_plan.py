@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ import xarray as xr
 from terrascope_nb.cube.citation import cite
 from terrascope_nb.cube.compute import compute, explain, failures
 from terrascope_nb.cube.loader import load
-from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, plan_of
+from terrascope_nb.cube.plan import PLAN_ATTRIBUTE, plan_of, token_of
 from terrascope_nb.errors import CorruptAssetError, CubeError
+from terrascope_nb.products.model import Band
+from terrascope_nb.products.quality import MaskRule
 
 FIRST, SECOND = "S2B_20180705T105029_31UFS_TOC_V210", "S2B_20180710T105029_31UFS_TOC_V220"
 
@@ -211,6 +214,43 @@ def test_loads_that_differ_have_other_dask_names(items, change):
 def test_chunks_alone_change_the_dask_names(items):
     one, other = load(items, "red"), load(items, "red", chunks={"x": 7})
     assert other.red.data.name != one.red.data.name
+
+
+def other_than(value):
+    """Return another value for a field of a plan."""
+    if isinstance(value, tuple):
+        return (*value, value[0] if value else "more")
+    if isinstance(value, np.datetime64):
+        return value + np.timedelta64(1, "us")
+    return {str: f"{value}x", bool: not value, bytes: b"x"}.get(type(value), 7)
+
+
+def changed(whole):
+    """Yield a copy of a plan, or of a part of it, with another value for each field of it and of its first parts."""
+    for field in fields(whole):
+        value = getattr(whole, field.name)
+        if field.name != "token" and not is_dataclass(value):
+            yield field.name, replace(whole, **{field.name: other_than(value)})
+        inner, rest = (value[0], value[1:]) if isinstance(value, tuple) and value else (value, None)
+        if is_dataclass(inner) and not isinstance(inner, Band | MaskRule):  # those are checked by their own tables
+            for name, made in changed(inner):
+                yield f"{field.name}.{name}", replace(whole, **{field.name: made if rest is None else (made, *rest)})
+
+
+def test_whatever_changes_in_a_plan_changes_its_token(cube):
+    plan = plan_of(cube)
+    tokens = {"": token_of(plan)}
+    for name, made in changed(plan):
+        tokens[name] = token_of(made)
+    assert len(set(tokens.values())) == len(tokens)
+    assert {"steps.scenes.sources.ref.hrefs", "steps.scenes.quality.grid.shape", "bands.dtype"} <= set(tokens)
+    assert len(tokens) > 50
+
+
+def test_copies_of_a_plan_have_its_token(cube):
+    plan = plan_of(cube)
+    for copied in (copy.deepcopy(plan), pickle.loads(pickle.dumps(plan)), replace(plan, token="other")):
+        assert token_of(copied) == plan.token
 
 
 def test_a_change_in_an_item_changes_the_token(items):
