@@ -75,14 +75,17 @@ def find_centres(grid: PixelGrid, file_grid: PixelGrid, *, whole: bool = True) -
         positions = _interpolated(grid, file_grid, row_axis, col_axis)
     if not whole:
         return positions(slice(0, rows))
-    indices = np.empty((2, rows, cols), dtype="int32")
+    indices = np.empty((rows, cols), dtype="int32"), np.empty((rows, cols), dtype="int32")
     height = max(1, _AT_ONCE // max(cols, 1))
     for top in range(0, rows, height):
         part = slice(top, top + height)
         for index, position in zip(indices, positions(part), strict=True):
-            # A point that cannot be transformed lies nowhere.
-            index[part] = np.floor(np.where(np.isfinite(position) & (np.abs(position) < 2**30), position, -1))
-    return indices[0], indices[1]
+            known = position
+            if not (position.size and position.max() < 2**30 and position.min() > -(2**30)):  # not true for NaN either
+                # A point that cannot be transformed lies nowhere.
+                known = np.where(np.isfinite(position) & (np.abs(position) < 2**30), position, -1)
+            index[part] = np.floor(known)
+    return indices
 
 
 def steps_between(file_grid: PixelGrid, grid: PixelGrid) -> tuple[float, float]:
@@ -152,9 +155,19 @@ def _bilinear(
     values: NDArray[Any], at_rows: NDArray[Any], at_cols: NDArray[Any], rows: NDArray[Any], cols: NDArray[Any]
 ) -> NDArray[Any]:
     """Interpolate a lattice on the outer product of rows and cols."""
-    row_cell, col_cell = _cells(at_rows, rows), _cells(at_cols, cols)
-    row_part = (rows - at_rows[row_cell]) / (at_rows[row_cell + 1] - at_rows[row_cell])
-    col_part = (cols - at_cols[col_cell]) / (at_cols[col_cell + 1] - at_cols[col_cell])
-    along = values[:, col_cell] * (1 - col_part) + values[:, col_cell + 1] * col_part
-    interpolated: NDArray[Any] = along[row_cell] * (1 - row_part)[:, None] + along[row_cell + 1] * row_part[:, None]
+    near = _cells(at_rows, rows)
+    first, last = (int(near[0]), int(near[-1]) + 2) if near.size else (0, 2)  # of the lattice's rows
+    along = _linear(values[first:last].T, at_cols, cols).T.copy()
+    return _linear(along, at_rows[first:last], rows)
+
+
+def _linear(values: NDArray[Any], lattice: NDArray[Any], at: NDArray[Any]) -> NDArray[Any]:
+    """Interpolate rows of values, which stand at the positions of a lattice."""
+    cell = _cells(lattice, at)
+    part = ((at - lattice[cell]) / (lattice[cell + 1] - lattice[cell]))[:, None]
+    interpolated: NDArray[Any] = values.take(cell, axis=0)
+    interpolated *= 1 - part
+    others = values.take(cell + 1, axis=0)
+    others *= part
+    interpolated += others
     return interpolated

@@ -225,8 +225,8 @@ class Lookup:
     """Level of the file, 0 = full resolution."""
     region: tuple[int, int, int, int]
     """Top, left, bottom, right of the pixels that are taken, in that level; empty when none is."""
-    index: NDArray[np.intp]
-    """Number of the pixel in the region, row by row; 0 where not inside."""
+    index: NDArray[Any]
+    """Number of the pixel in the region, row by row (int32 or int64); 0 where not inside."""
     inside: NDArray[np.bool_]
     """True where the file has a pixel."""
 
@@ -238,17 +238,19 @@ def look_up(info: FileInfo, grid: PixelGrid) -> Lookup:
     rows, cols = find_centres(grid, info.grid.recut((height, width)))
     inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
     if not inside.any():
-        return Lookup(level, (0, 0, 0, 0), np.zeros(grid.shape, dtype=np.intp), inside)
+        return Lookup(level, (0, 0, 0, 0), np.zeros(grid.shape, dtype=np.int32), inside)
     (top, bottom), (left, right) = (
         (int(np.min(n, where=inside, initial=size)), int(np.max(n, where=inside, initial=0)) + 1)
         for n, size in ((rows, height), (cols, width))
     )
-    index = rows.astype(np.intp)
+    # In the memory of the rows, unless the region has more pixels than that can count.
+    index: NDArray[Any] = rows.astype(np.int32 if (bottom - top) * (right - left) < 2**31 else np.int64, copy=False)
     index -= top
     index *= right - left
     index += cols
     index -= left
-    index[~inside] = 0
+    if not inside.all():
+        index[~inside] = 0
     return Lookup(level, (top, left, bottom, right), index, inside)
 
 
