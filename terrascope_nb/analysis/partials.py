@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,6 @@ _MOMENTS = ("mean", "std", "min", "max", "sum")
 _PERCENTILE = re.compile(r"p(\d{1,3}(?:\.\d+)?)")
 _SLICE_VALUES = 2**22
 """Values gathered at once: 32 MB of float64."""
-_MANY = 4096
-"""Pixels of a feature from which it is worth passes of its own."""
 _SHORT = 2**14
 """Values whose differences fit in the cache of a core."""
 
@@ -59,8 +57,15 @@ class Statistics:
 
     @property
     def computed(self) -> tuple[str, ...]:
-        """What a block yields; the table is made from it."""
-        return ("count", *_MOMENTS, *(name for name, _ in self.percentiles))
+        """What the table is made from."""
+        moments = (name for name in _MOMENTS if name in self.names)
+        return ("count", *moments, *(name for name, _ in self.percentiles))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What has to be known of every block, beside the count and the mean."""
+        needs = {"squares": "std", "low": "min", "high": "max"}
+        return tuple(part for part, name in needs.items() if name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +89,59 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What one block knows of its features; arrays (time, feature of the zone)."""
+    """What is known of features in some blocks; arrays (time, place), a place being a feature in one block."""
 
     features: NDArray[np.int64]
-    """Number of each feature."""
+    """Number of the feature of each place."""
     count: NDArray[np.int64]
     """Valid pixels."""
     mean: NDArray[np.float64]
     """Their mean; 0 where there is none."""
-    squares: NDArray[np.float64]
-    """Sum of squared differences from the mean."""
-    low: NDArray[np.float64]
-    """The smallest; infinity where there is none."""
-    high: NDArray[np.float64]
-    """The largest; minus infinity where there is none."""
-    values: tuple[NDArray[Any], ...]
-    """Every value (time, pixel) per feature, where a percentile was asked; else empty."""
-    place: tuple[int, int] = (0, 0)
-    """Where the block lies: parts are joined in one order, so that rounding does not depend on which was first."""
+    squares: NDArray[np.float64] | None
+    """Sum of squared differences from the mean; None = nobody asks."""
+    low: NDArray[np.float64] | None
+    """The smallest; infinity where there is none; None = nobody asks."""
+    high: NDArray[np.float64] | None
+    """The largest; minus infinity where there is none; None = nobody asks."""
+    values: Sequence[Any]
+    """Every value of a place, at each time, where a percentile was asked; else empty."""
+
+    @classmethod
+    def empty(cls, features: NDArray[np.int64], times: int, stats: Statistics) -> Partial:
+        """Return it for places of which nothing is known, to be written in."""
+        shape = times, len(features)
+        none = np.zeros(0, dtype="float32")
+        return cls(
+            features,
+            np.zeros(shape, dtype="int64"),
+            np.zeros(shape),
+            np.zeros(shape) if "squares" in stats.parts else None,
+            np.full(shape, np.inf) if "low" in stats.parts else None,
+            np.full(shape, -np.inf) if "high" in stats.parts else None,
+            [[none] * times for _ in features] if stats.percentiles else (),
+        )
+
+    def ordered(self, order: NDArray[np.int64]) -> Partial:
+        """Return it with its places in another order."""
+        return Partial(
+            self.features[order],
+            self.count[:, order],
+            self.mean[:, order],
+            None if self.squares is None else self.squares[:, order],
+            None if self.low is None else self.low[:, order],
+            None if self.high is None else self.high[:, order],
+            [self.values[place] for place in order] if self.values else (),
+        )
+
+    def write(self, times: int | slice, places: slice, found: Moments) -> None:
+        """Write the moments of some places at some times."""
+        for whole, part in zip((self.count, self.mean, self.squares, self.low, self.high), found, strict=True):
+            if whole is not None:
+                whole[times, places] = part
+
+
+Moments = tuple[Any, Any, Any, Any, Any]
+"""Count, mean, sum of squared differences, smallest and largest; None = nobody asks."""
 
 
 def cut_zones(pixels: Sequence[Pixels], heights: Sequence[int], widths: Sequence[int]) -> dict[tuple[int, int], Zone]:
@@ -142,13 +182,14 @@ def reduce_block(block: NDArray[Any], zone: Zone, stats: Statistics, nodata: flo
     """Return what one block (time, y, x) says of its features."""
     flat = zone.flat()
     step = max(1, _SLICE_VALUES // len(flat))
-    parts = [_reduce_slice(block[i : i + step], flat, zone.offsets, nodata) for i in range(0, len(block), step)]
-    count, mean, squares, low, high = (np.concatenate(part) for part in zip(*parts, strict=True))
-    values: tuple[NDArray[Any], ...] = ()
-    if stats.percentiles:
-        kept = _valid(block.reshape(len(block), -1)[:, flat], nodata)[0]
-        values = tuple(np.split(kept, zone.offsets[1:], axis=1))
-    return Partial(zone.features, count, mean, squares, low, high, values)
+    found = Partial.empty(zone.features, len(block), stats)
+    for i in range(0, len(block), step):
+        values, valid = _valid(block[i : i + step].reshape(-1, block[0].size)[:, flat], nodata)
+        found.write(np.s_[i : i + step], np.s_[:], moments_of(values, valid, zone.offsets, stats))
+    if not stats.percentiles:
+        return found
+    values = _valid(block.reshape(len(block), -1)[:, flat], nodata)[0]
+    return replace(found, values=np.split(values, zone.offsets[1:], axis=1))
 
 
 def _valid(values: NDArray[Any], nodata: float | None) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -160,98 +201,102 @@ def _valid(values: NDArray[Any], nodata: float | None) -> tuple[NDArray[Any], ND
     return np.where(valid, floats, np.nan), valid
 
 
-def _reduce_slice(
-    block: NDArray[Any], flat: NDArray[np.int64], offsets: NDArray[np.int64], nodata: float | None
-) -> tuple[NDArray[Any], ...]:
-    return _reduce_values(*_valid(block.reshape(len(block), -1)[:, flat], nodata), offsets)
-
-
-def _reduce_values(
-    values: NDArray[Any], valid: NDArray[np.bool_], offsets: NDArray[np.int64]
-) -> tuple[NDArray[Any], ...]:
-    values = values.astype("float64")
-    count = np.add.reduceat(valid, offsets, axis=1, dtype="int64")
-    total = np.add.reduceat(np.where(valid, values, 0.0), offsets, axis=1)
-    mean = np.divide(total, count, out=np.zeros(total.shape), where=count > 0)
-    lengths = np.diff(np.append(offsets, values.shape[1]))
-    # Around the mean, not around zero: the sum of squares of large values would lose the small differences.
-    apart = np.where(valid, values - np.repeat(mean, lengths, axis=1), 0.0)
-    squares = np.add.reduceat(apart * apart, offsets, axis=1)
-    low = np.minimum.reduceat(np.where(valid, values, np.inf), offsets, axis=1)
-    high = np.maximum.reduceat(np.where(valid, values, -np.inf), offsets, axis=1)
-    return count, mean, squares, low, high
-
-
-def reduce_picked(values: NDArray[np.float32], zone: Zone, stats: Statistics, place: tuple[int, int]) -> Partial:
-    """Return what the pixels of a zone, picked already, say of its features at one time.
+def moments_of(
+    values: NDArray[Any], valid: NDArray[np.bool_], offsets: NDArray[np.int64], stats: Statistics
+) -> Moments:
+    """Return the moments of places, arrays (time, place).
 
     Parameters
     ----------
-    values : numpy.ndarray of float32, dims (pixel)
-        NaN where not valid, in the order of `Zone.flat`.
+    values, valid : numpy.ndarray, dims (time, pixel)
+        What is not valid may hold anything.
+    offsets : numpy.ndarray
+        Where the pixels of each place begin.
     """
-    if len(values) < _MANY * len(zone.features):
-        row = values[None]
-        parts = _reduce_values(row, np.isfinite(row), zone.offsets)
-    else:
-        pieces = np.split(values, zone.offsets[1:])
-        columns = zip(*(_moments(piece) for piece in pieces), strict=True)
-        parts = tuple(np.array([column]) for column in columns)
-    kept = tuple(piece[None].copy() for piece in np.split(values, zone.offsets[1:])) if stats.percentiles else ()
-    count, mean, squares, low, high = parts
-    return Partial(zone.features, count, mean, squares, low, high, kept, place)
+    values = np.where(valid, values.astype("float64"), 0.0)
+    count = np.add.reduceat(valid, offsets, axis=1, dtype="int64")
+    total = np.add.reduceat(values, offsets, axis=1)
+    mean = np.divide(total, count, out=np.zeros(total.shape), where=count > 0)
+    squares = low = high = None
+    if "squares" in stats.parts:
+        lengths = np.diff(np.append(offsets, values.shape[1]))
+        # Around the mean, not around zero: the sum of squares of large values would lose the small differences.
+        apart = np.where(valid, values - np.repeat(mean, lengths, axis=1), 0.0)
+        squares = np.add.reduceat(apart * apart, offsets, axis=1)
+    if "low" in stats.parts:
+        low = np.minimum.reduceat(np.where(valid, values, np.inf), offsets, axis=1)
+    if "high" in stats.parts:
+        high = np.maximum.reduceat(np.where(valid, values, -np.inf), offsets, axis=1)
+    return count, mean, squares, low, high
 
 
-def _moments(values: NDArray[np.float32]) -> tuple[int, float, float, float, float]:
-    """Count, mean, sum of squared differences, smallest and largest of many numbers, in few passes."""
-    valid = np.isfinite(values)
-    if not valid.all():
+def moments_of_one(values: NDArray[np.float32], valid: NDArray[np.bool_] | None, stats: Statistics) -> Moments:
+    """Return the moments of one place with many pixels, in few passes; None = all are valid."""
+    if valid is not None and not valid.all():
         values = values[valid]
     if not len(values):
         return 0, 0.0, 0.0, np.inf, -np.inf
     mean = float(values.sum(dtype="float64")) / len(values)
     squares = 0.0
-    for begin in range(0, len(values), _SHORT):
+    for begin in range(0, len(values) if "squares" in stats.parts else 0, _SHORT):
         apart = values[begin : begin + _SHORT] - np.float64(mean)
         squares += float(np.multiply(apart, apart, out=apart).sum())  # not dot(): BLAS would wake all cores
-    return len(values), mean, squares, float(values.min()), float(values.max())
+    low = float(values.min()) if "low" in stats.parts else np.inf
+    return len(values), mean, squares, low, float(values.max()) if "high" in stats.parts else -np.inf
 
 
 def finish_block(partials: Sequence[Partial], shape: tuple[int, int], stats: Statistics) -> NDArray[np.float64]:
-    """Join the spatial blocks of the same dates; return (time, feature, statistic), NaN where nothing is valid."""
+    """Join blocks of the same dates, in their order; return (time, feature, statistic), NaN where nothing is valid."""
     count = np.zeros(shape, dtype="int64")
     mean, squares = np.zeros(shape), np.zeros(shape)
     low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
-    for part in partials:
-        at = np.s_[:, part.features]
-        together = count[at] + part.count
+    for part, places in _rounds(partials):
+        at = np.s_[:, part.features[places]]
+        more = part.count[:, places]
+        together = count[at] + more
         # Chan, Golub and LeVeque (1979): means and sums of squares of two samples as those of both.
-        weight = np.divide(part.count, together, out=np.zeros(together.shape), where=together > 0)
-        apart = part.mean - mean[at]
-        squares[at] += part.squares + apart * apart * weight * count[at]
+        weight = np.divide(more, together, out=np.zeros(together.shape), where=together > 0)
+        apart = part.mean[:, places] - mean[at]
+        if part.squares is not None:
+            squares[at] += part.squares[:, places] + apart * apart * weight * count[at]
         mean[at] += apart * weight
         count[at] = together
-        low[at] = np.minimum(low[at], part.low)
-        high[at] = np.maximum(high[at], part.high)
+        if part.low is not None:
+            low[at] = np.minimum(low[at], part.low[:, places])
+        if part.high is not None:
+            high[at] = np.maximum(high[at], part.high[:, places])
     empty = count == 0
-    spread = np.sqrt(np.divide(squares, count, out=np.zeros(shape), where=~empty))
-    columns = [mean, spread, low, high, mean * count, *_percentiles(partials, shape, stats)]
-    return np.stack([count.astype("float64"), *(np.where(empty, np.nan, column) for column in columns)], axis=-1)
+    columns = {"mean": mean, "min": low, "max": high, "sum": mean * count}
+    if "std" in stats.names:
+        columns["std"] = np.sqrt(np.divide(squares, count, out=np.zeros(shape), where=~empty))
+    asked = [columns[name] for name in stats.computed if name in columns]
+    asked += _percentiles(partials, shape, stats)
+    return np.stack([count.astype("float64"), *(np.where(empty, np.nan, column) for column in asked)], axis=-1)
+
+
+def _rounds(partials: Sequence[Partial]) -> Iterator[tuple[Partial, NDArray[np.int64]]]:
+    """Yield places of which no two are of one feature: the first place of every feature, then the second ones."""
+    for part in partials:
+        order = np.argsort(part.features, kind="stable")
+        ordered = part.features[order]
+        first = np.searchsorted(ordered, ordered)
+        turn = np.empty_like(order)
+        turn[order] = np.arange(len(order)) - first
+        for number in range(int(turn.max(initial=-1)) + 1):
+            yield part, np.flatnonzero(turn == number)
 
 
 def _percentiles(partials: Sequence[Partial], shape: tuple[int, int], stats: Statistics) -> list[NDArray[np.float64]]:
-    if not stats.percentiles:
-        return []
     found = [np.full(shape, np.nan) for _ in stats.percentiles]
-    pieces: dict[int, list[NDArray[Any]]] = {}
-    for part in partials:
+    pieces: dict[int, list[Sequence[NDArray[Any]]]] = {}
+    for part in partials if found else ():
         for feature, values in zip(part.features, part.values, strict=True):
             pieces.setdefault(int(feature), []).append(values)
     percents = [percent for _, percent in stats.percentiles]
     for feature, parts in pieces.items():
-        every = np.concatenate(parts, axis=1)
-        for step in np.flatnonzero(np.isfinite(every).any(axis=1)):
-            valid = every[step][np.isfinite(every[step])].astype("float64")
-            for column, number in zip(found, np.percentile(valid, percents), strict=True):
+        for step in range(shape[0]):
+            every = np.concatenate([values[step] for values in parts])
+            valid = every[np.isfinite(every)].astype("float64")
+            for column, number in zip(found, np.percentile(valid, percents) if len(valid) else (), strict=False):
                 column[step, feature] = number
     return found

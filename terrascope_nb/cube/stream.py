@@ -133,7 +133,7 @@ def repeated(coarse: NDArray[Any], factor: int, row: int, col: int, shape: tuple
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Kept:
     """What the mask keeps of one scene over an area; a composite holds this of all its dates."""
 
     bits: NDArray[np.uint8]
@@ -146,9 +146,13 @@ class _Kept:
     """Grid pixels along one pixel of the mask."""
 
     @classmethod
-    def of(cls, keep: NDArray[np.bool_], at: tuple[int, int], factor: int) -> _Kept | None:
+    def of(cls, keep: NDArray[np.bool_], at: tuple[int, int], factor: int) -> Kept | None:
         """Return it for a mask (True = keep); None when that keeps nothing."""
         return cls(np.packbits(keep, axis=1), keep.shape[1], at, factor) if keep.any() else None
+
+    def pixels(self) -> NDArray[np.bool_]:
+        """Return it whole, in its own pixels."""
+        return np.unpackbits(self.bits, axis=1, count=self.width).view(bool)
 
     def part(self, piece: Piece) -> NDArray[np.bool_] | bool:
         """Return it for a piece on the grid; True or False where all pixels are alike."""
@@ -164,7 +168,7 @@ class _Kept:
         return coarse if factor == 1 else repeated(coarse, factor, row % factor, col % factor, piece.shape)
 
 
-Keeps = Sequence[_Kept | None] | None
+Keeps = Sequence[Kept | None] | None
 """What the mask keeps of each scene of a step; None = the plan has no mask."""
 
 
@@ -357,7 +361,7 @@ class Stream:
         plan = self.plan
         return plan.mask is not None and (plan.mask_band is None or plan.bands[number].band.name != plan.mask_band.name)
 
-    def kept(self, scene: Scene, area: Piece) -> _Kept | None:
+    def kept(self, scene: Scene, area: Piece) -> Kept | None:
         """Return what the mask keeps of a scene over an area; None = nothing."""
         plan = self.plan
         assert plan.mask is not None
@@ -380,12 +384,12 @@ class Stream:
             keep = plan.mask.apply(found[0])
             if found[1] is not None:
                 keep &= found[1]
-            return _Kept.of(keep, (area.top, area.left), 1)
+            return Kept.of(keep, (area.top, area.left), 1)
         fine = keep_mask(plan, scene, grid, lambda source, on, how: read_source(plan, source, on, how))
-        return None if fine is None else _Kept.of(fine, (area.top, area.left), 1)
+        return None if fine is None else Kept.of(fine, (area.top, area.left), 1)
 
     @staticmethod
-    def _kept_in(file: _File, area: Piece, part: Piece, mask: MaskRule) -> _Kept | None:
+    def _kept_in(file: _File, area: Piece, part: Piece, mask: MaskRule) -> Kept | None:
         """Return what the mask keeps of the part of an area that a quality file has, in that file's pixels."""
         top, left, bottom, right = file.region(area)
         keep = np.zeros((bottom - top, right - left), dtype=bool)
@@ -393,7 +397,7 @@ class Stream:
         keep[y0 - top : y1 - top, x0 - left : x1 - left] = mask.apply(file.reader.read(0, y0, x0, y1, x1))
         factor = file.factor
         at = area.top - (file.at[0] + area.top) % factor, area.left - (file.at[1] + area.left) % factor
-        return _Kept.of(keep, at, factor)
+        return Kept.of(keep, at, factor)
 
     def clip(self, piece: Piece) -> NDArray[np.bool_] | None:
         """Return the pixels of a piece that the area holds; None = all."""

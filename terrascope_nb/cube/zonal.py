@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block, reduce_picked
+from terrascope_nb.analysis.partials import Partial, Statistics, cut_zones, finish_block
 from terrascope_nb.analysis.pixels import Pixels
 from terrascope_nb.cube.ahead import Backlog, Queue, ready
 from terrascope_nb.cube.crew import work
-from terrascope_nb.cube.look import Look
+from terrascope_nb.cube.lots import Lot, LotLook, Target, lots_of
 from terrascope_nb.cube.pieces import Cuts, cut
 from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
 
+_WIDE = 2**32
+"""More than the columns of any grid."""
 _AT_ONCE, _EXPECTED = 8, 32
-"""Dates whose headers are asked for before anything else, and ahead of the one that is got ready, when the files lie behind
-HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The pixels of all features in one piece, as tight as they lie."""
-
-    piece: Piece
-    """The rectangle that holds them."""
-    pick: NDArray[np.int64] | None
-    """Their numbers in that rectangle; None = all of it, one feature."""
-    zone: Zone
-    """Which feature each belongs to."""
+"""Dates whose headers are asked for before anything else, and ahead of the one that is got ready, when the files lie
+behind HTTP: more by and by, for the first dates are worked on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Area:
-    """Targets that share their quality mask."""
+    """Features that share their quality mask."""
 
     piece: Piece
     """The rectangle that holds them."""
-    targets: list[_Target] = field(default_factory=list)
+    lots: list[Lot]
     """What to read in it."""
 
 
@@ -63,8 +53,10 @@ def stream_zones(
     numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
     if stream.expect(numbers, 0, 1):  # what `cut` opens, side by side
         stream.expect(numbers, 1, _AT_ONCE)  # while it waits
-    areas = _areas(cut(stream, first), pixels)
-    found: dict[str, list[list[Partial]]] = {name: [[] for _ in steps] for name in variables}
+    areas = _areas(cut(stream, first), pixels, alone=stream.is_remote)
+    targets = [target for area in areas for lot in area.lots for target in lot.targets]
+    features = np.concatenate([np.zeros(0, "int64"), *(target.features for target in targets)])
+    found = {name: Partial.empty(features, len(steps), stats) for name in variables}
     backlog = Backlog(stream)
 
     def prepare(task: tuple[int, int]) -> _Ready:
@@ -75,50 +67,40 @@ def stream_zones(
 
     def do(task: tuple[tuple[int, int], Callable[[], _Ready]]) -> None:
         (number, place), made = task[0], task[1]()
-        for name, partial in _reduced(stream, steps[number], areas[place], variables, stats, made, backlog):
-            found[name][number].append(partial)
+        for look, lot in _looks(stream, steps[number], areas[place], made, backlog):
+            for name, variable in variables.items():
+                values = look.measured(variable.numbers, variable.formula)
+                if values is not None:
+                    lot.write(found[name], number, *values, stats)
         backlog.done(made.queues)
 
     def tasks() -> Iterator[tuple[int, int]]:
         for number in range(len(steps)):
             if stream.is_remote:
-                stream.expect(numbers, number, number + _EXPECTED)
+                stream.expect(numbers, number, number + min(_AT_ONCE + number, _EXPECTED))
             for place in range(len(areas)):
                 yield number, place
 
     with ready(tasks(), prepare, remote=stream.is_remote) as coming:
         work(do, coming, len(steps) * len(areas), "reading the features")
-    shape = 1, len(pixels)
-    return {
-        name: np.concatenate([finish_block(_sorted(parts), shape, stats) for parts in per_step])
-        for name, per_step in found.items()
-    }
+    # Places in one order, whatever they were read in, so that a sum is always rounded alike.
+    corners = [target.piece.top * _WIDE + target.piece.left for target in targets for _ in target.features]
+    order = np.argsort(np.array(corners, dtype="int64"), kind="stable")
+    shape = len(steps), len(pixels)
+    return {name: finish_block([part.ordered(order)], shape, stats) for name, part in found.items()}
 
 
-def _sorted(parts: list[Partial]) -> list[Partial]:
-    """Put the pieces in one order, so that a sum does not depend on which thread was first."""
-    return sorted(parts, key=lambda part: part.place)
-
-
-def _areas(cuts: Cuts, pixels: Sequence[Pixels]) -> list[_Area]:
+def _areas(cuts: Cuts, pixels: Sequence[Pixels], *, alone: bool) -> list[_Area]:
     zones = cut_zones(pixels, np.diff(cuts.rows).tolist(), np.diff(cuts.cols).tolist())
-    areas = []
+    areas: list[_Area] = []
+    first = 0
     for _, pieces in cuts.areas():
-        targets = [_target(zones[place], piece) for place, piece in pieces if place in zones]
+        targets = [Target.of(zones[place], piece) for place, piece in pieces if place in zones]
         if targets:
-            areas.append(_Area(_hull([target.piece for target in targets]), targets))
+            lots = lots_of(targets, first, alone=alone)
+            first = lots[-1].places.stop
+            areas.append(_Area(_hull([target.piece for target in targets]), lots))
     return areas
-
-
-def _target(zone: Zone, piece: Piece) -> _Target:
-    flat = zone.flat()
-    rows, cols = np.divmod(flat, piece.cols)
-    top, left = int(rows.min()), int(cols.min())
-    height, width = int(rows.max()) + 1 - top, int(cols.max()) + 1 - left
-    tight = Piece(piece.top + top, piece.left + left, height, width)
-    if len(zone.features) == 1 and len(flat) == height * width:
-        return _Target(tight, None, zone)
-    return _Target(tight, (rows - top) * width + cols - left, zone)
 
 
 def _hull(pieces: Sequence[Piece]) -> Piece:
@@ -148,32 +130,21 @@ def _prepared(stream: Stream, step: Step, area: _Area, variables: Mapping[str, S
     queues: dict[tuple[int, Source], Queue] = {}
     if stream.is_remote:
         numbers = dict.fromkeys(number for variable in variables.values() for number in variable.numbers)
-        for place, target in enumerate(area.targets):
-            look = Look(stream, step, target.piece, keeps, target.pick)
+        for place, lot in enumerate(area.lots):
+            look = LotLook(stream, step, lot, keeps)
             for number in numbers:
                 if (source := look.wanted(number)) is not None:
                     queue = queues.get((number, source))
                     if queue is None:
                         resampling = stream.plan.bands[number].resampling
                         queue = queues[number, source] = Queue(source, resampling)
-                    queue.pieces.append((place, target.piece))
+                    queue.pieces.append((place, lot.targets[0].piece))
     return _Ready(keeps, False, list(queues.values()))
 
 
-def _reduced(
-    stream: Stream,
-    step: Step,
-    area: _Area,
-    variables: Mapping[str, Standing],
-    stats: Statistics,
-    prepared: _Ready,
-    backlog: Backlog,
-) -> Iterator[tuple[str, Partial]]:
-    for place, target in enumerate(() if prepared.is_empty else area.targets):
+def _looks(
+    stream: Stream, step: Step, area: _Area, prepared: _Ready, backlog: Backlog
+) -> Iterator[tuple[LotLook, Lot]]:
+    for place, lot in enumerate(() if prepared.is_empty else area.lots):
         backlog.before(place, prepared.queues)
-        look = Look(stream, step, target.piece, prepared.keeps, target.pick)
-        for name, variable in variables.items():
-            values = look.result(variable.numbers, variable.formula)
-            if values is not None:
-                at = target.piece.top, target.piece.left
-                yield name, reduce_picked(values.reshape(-1), target.zone, stats, at)
+        yield LotLook(stream, step, lot, prepared.keeps), lot
