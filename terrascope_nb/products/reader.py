@@ -7,6 +7,7 @@ leave out; ``"unknown"`` (no source says it) or ``"none"`` (there is none) takes
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -19,13 +20,14 @@ _LISTS = ("bands", "variants")
 _ABSENT = ("unknown", "none")
 
 
-def _keys(kind: type) -> set[str]:
-    return {field.name for field in fields(kind)}
+@functools.cache
+def _keys(kind: type) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
 
 
 def _checked(kind: type, given: Mapping[str, Any], where: str, *, extra: Sequence[str] = ()) -> dict[str, Any]:
     """Give the keys back with lists as tuples; refuse a key the dataclass does not have."""
-    known = _keys(kind) | set(extra)
+    known = _keys(kind).union(extra)
     for key in given:
         if key not in known:
             near = near_misses(key, known)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import os
+import re
 import threading
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,33 +23,36 @@ _FAMILIES = (
     "sentinel-2", "sentinel-1", "proba-v", "spot-vgt", "cgls", "sentinel-3", "sentinel-5p", "worldcover", "worldcereal",
     "lcfm", "dem", "water", "flanders", "other",
 )  # fmt: skip
+_FOLDER = Path(__file__).parent / "tables"
+"""A plain path: the package is always unpacked, and the first call of a process waits for it."""
+_SOUND = re.compile(r"^terrascope-|-v\d+$")
+"""What the platform adds to a short name to make a collection id."""
 _lock = threading.RLock()
 
 
 @functools.cache
-def _texts() -> Mapping[str, str]:
-    """Name -> text of every table; reading is cheap, parsing is not."""
-    # Plain paths: a package is always unpacked, and the first call of a process waits for this.
-    folder = Path(__file__).parent / "tables"
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))  # noqa: PTH208
-    return {name.removesuffix(".toml"): _read(f"{folder}/{name}") for name in names}
+def _names() -> tuple[str, ...]:
+    """Names of all tables, shared ones with a leading ``_``."""
+    return tuple(sorted(name.removesuffix(".toml") for name in os.listdir(_FOLDER) if name.endswith(".toml")))  # noqa: PTH208
 
 
-def _read(path: str) -> str:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - all tables are read at once
+@functools.cache
+def _text(name: str) -> str:
+    """Return the text of a table; reading is cheap, parsing is not."""
+    with open(f"{_FOLDER}/{name}.toml", "rb", buffering=0) as file:  # noqa: PTH123 - the first call waits for it
         return file.read().decode().replace("\r\n", "\n")
 
 
 @functools.cache
 def _shared(name: str) -> Mapping[str, Any]:
-    if name not in _texts():
+    if name not in _names():
         raise TableError(f"a table asks for the shared table {name!r}, which is not there", name=name)
-    return tomllib.loads(_texts()[name])
+    return tomllib.loads(_text(name))
 
 
 @functools.cache
 def _parse(product_id: str) -> Product:
-    product = read_product(_texts()[product_id], _shared, where=f"tables/{product_id}.toml")
+    product = read_product(_text(product_id), _shared, where=f"tables/{product_id}.toml")
     if product.id != product_id:
         raise TableError(f"tables/{product_id}.toml describes {product.id!r}: file and id must agree", name=product_id)
     return product
@@ -60,7 +64,7 @@ def _product(product_id: str) -> Product:
 
 
 def _product_ids() -> list[str]:
-    return [name for name in _texts() if not name.startswith("_")]
+    return [name for name in _names() if not name.startswith("_")]
 
 
 def names_of(variant: Variant) -> tuple[str, ...]:
@@ -81,14 +85,15 @@ def _locate(name: str) -> tuple[str, int] | None:
     loose, ids = _loose(name), _product_ids()
     if loose in ids:
         return loose, 0
-    # Only the tables whose text ends a string with the name are parsed.
-    for key in ids:
-        if f'{name}"' in _texts()[key]:
+    # No name means two products, so the table that a collection id sounds like is looked at first. Only tables whose text
+    # ends a string with the name are parsed.
+    for key in sorted(ids, key=_SOUND.sub("", loose).__ne__):
+        if f'{name}"' in _text(key):
             for number, variant in enumerate(_product(key).variants):
                 if name in names_of(variant):
                     return key, number
     for key in ids:
-        if f'{loose}"' in _loose(_texts()[key]):
+        if f'{loose}"' in _loose(_text(key)):
             for number, variant in enumerate(_product(key).variants):
                 if loose in {_loose(known) for known in names_of(variant)}:
                     return key, number
@@ -269,7 +274,6 @@ def products_that_say(word: str) -> list[Product]:
     >>> "s2-ndvi" in [product.id for product in products_that_say("NDVI")]
     True
     """
-    texts = _texts()
-    shared = [name for name, text in texts.items() if name.startswith("_") and word in text]
-    found = [name for name in _product_ids() if word in texts[name] or any(other in texts[name] for other in shared)]
+    shared = [name for name in _names() if name.startswith("_") and word in _text(name)]
+    found = [name for name in _product_ids() if any(said in _text(name) for said in (word, *shared))]
     return sorted(map(_product, found), key=_place)
