@@ -115,17 +115,18 @@ class _Ways:
         candidates = [path]
         if path.startswith(_PLATFORM_ROOT + "/"):
             candidates += [f"{root}{path[len(_PLATFORM_ROOT) :]}" for root in self.roots]
-        trusted = [candidate for candidate in candidates if self.is_trusted(candidate)]
-        if not trusted:
+        nowhere = True
+        for candidate in candidates:
+            if self.is_trusted(candidate):
+                self.local[candidate] = None
+                nowhere = False
+        if nowhere:
             allowed = ", ".join(self.roots) or "none is configured"
             self.skip(href, f"{_OUTSIDE} ({allowed})")
-        self.local.update(dict.fromkeys(trusted))
 
     def is_trusted(self, path: str) -> bool:
-        # Resolving links asks the disk for every folder on the way, and several hrefs lead to one path.
-        if path in self.local:
-            return True
-        return is_below(self.roots.real(path), self.roots.plain)
+        # Resolving links asks the disk, and several hrefs lead to one path.
+        return path in self.local or self.roots.hold(path)
 
     def skip(self, href: str, why: str) -> None:
         self.skipped[f"{href!r}: {why}"] = None
@@ -270,8 +271,8 @@ def trusted_roots(roots: Iterable[str | Path] = ()) -> TrustedRoots:
 
 
 def _hrefs(asset: pystac.Asset) -> Iterator[str]:
-    alternates = asset.extra_fields.get("alternate")
-    alternates = alternates if isinstance(alternates, dict) else {}
+    stated = asset.extra_fields.get("alternate")
+    alternates = stated if isinstance(stated, dict) else {}
     names = [name for name in _FIRST_ALTERNATES if name in alternates]
     for name in [*names, *(name for name in alternates if name not in names)]:
         href = alternates[name].get("href") if isinstance(alternates[name], dict) else None

@@ -79,28 +79,41 @@ class TrustedRoots(tuple[str, ...]):  # noqa: SLOT001 - no slots: it remembers f
     def __new__(cls, roots: Iterable[str]) -> Self:
         """Return resolved roots that know no folder yet."""
         made = super().__new__(cls, roots)
-        made._folders = {}
         made.plain = tuple(made)
+        made._folders = {}
         return made
 
-    _folders: dict[str, str]
     plain: tuple[str, ...]
     """The same folders and no memory: one tuple for all references."""
+    _folders: dict[str, tuple[str, bool]]
+    """Folder, in its plainest spelling -> the folder without links, and whether what lies in it is below a root."""
 
     def real(self, path: str) -> str:
         """Return a path without symbolic links, as `os.path.realpath`, asking the disk once for each folder."""
-        if not path.startswith("/") or os.path.normpath(path) != path:
-            return os.path.realpath(path)
+        return self._resolved(path)[0]
+
+    def hold(self, path: str) -> bool:
+        """Tell whether a path lies below a root once links are resolved."""
+        return self._resolved(path)[1]
+
+    def _resolved(self, path: str) -> tuple[str, bool]:
         folder, _, name = path.rpartition("/")
-        known = self._folders.get(folder)
+        known = None if name in ("", ".", "..") else self._folders.get(folder)
         if known is None:
-            known = self._folders[folder] = self.real(folder) if folder else ""
-        found = f"{known}/{name}"
+            if not path.startswith("/") or os.path.normpath(path) != path:
+                return self._anew(path)
+            real = self.real(folder) if folder else ""
+            known = self._folders[folder] = (real, is_below(f"{real}/", self.plain))
+        found = f"{known[0]}/{name}"
         try:
             is_link = stat.S_ISLNK(os.lstat(found).st_mode)
         except OSError:
-            return found
-        return os.path.realpath(found) if is_link else found
+            is_link = False
+        return self._anew(found) if is_link else (found, known[1])
+
+    def _anew(self, path: str) -> tuple[str, bool]:
+        real = os.path.realpath(path)
+        return real, is_below(real, self.plain)
 
 
 def is_below(real: str, roots: Sequence[str]) -> bool:

@@ -315,9 +315,16 @@ def test_roots_that_remember_folders_answer_as_realpath(tmp_path):
         "a//b/file",
         "a/round/x",
         "a/b/out/..",
+        "../elsewhere/x",
+        "../root",
+        "a/b/",
+        ".",
+        "",
     ):
         for _ in range(2):
-            assert roots.real(f"{tmp_path}/root/{end}") == os.path.realpath(f"{tmp_path}/root/{end}"), end
+            real = os.path.realpath(f"{tmp_path}/root/{end}")
+            assert roots.real(f"{tmp_path}/root/{end}") == real, end
+            assert roots.hold(f"{tmp_path}/root/{end}") == real.startswith(f"{tmp_path}/root/"), end
 
 
 def test_roots_that_remember_folders_let_no_link_out(real_item, root, secret):
