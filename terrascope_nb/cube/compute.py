@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +12,7 @@ from dask.callbacks import Callback
 
 from terrascope_nb.cube.blocks import failure_topic, failures_of
 from terrascope_nb.cube.budget import check_budget, size_text
+from terrascope_nb.cube.gathering import gathered
 from terrascope_nb.cube.medians import with_own_median
 from terrascope_nb.cube.plan import Failure, Plan, Step, describe_plan, plan_of
 from terrascope_nb.cube.progress import Meter
@@ -27,12 +27,8 @@ class _Progress(Callback):
     """Tell a meter of each finished dask task."""
 
     def __init__(self, meter: Meter) -> None:
-        super().__init__(start_state=self._begin, posttask=self._after)  # type: ignore[no-untyped-call]
+        super().__init__(posttask=self._after)  # type: ignore[no-untyped-call]
         self.meter = meter
-
-    def _begin(self, _: Any, state: Mapping[str, Any]) -> None:
-        # Only now is the graph optimised, and the number of its tasks known.
-        self.meter.total = sum(len(state[stage]) for stage in ("ready", "waiting", "running"))
 
     def _after(self, *_: Any) -> None:
         self.meter.advance()
@@ -68,7 +64,7 @@ def compute(cube: Cube, *, progress: bool = True) -> Cube:
     if client is not None:
         return cube.compute(scheduler=client)
     with Meter("reading", 0, show=progress) as meter, _Progress(meter):
-        return cube.compute(scheduler="threads", num_workers=_threads(cube))
+        return gathered(cube, _threads(cube), meter.expect)
 
 
 _WAITING = 16

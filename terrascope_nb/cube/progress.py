@@ -75,6 +75,10 @@ class Meter:
         self._display = _notebook_display() if self._show else None
         return self
 
+    def expect(self, pieces: int) -> None:
+        """Say how many pieces there are, when that is known at last."""
+        self.total = pieces
+
     def advance(self, pieces: int = 1) -> None:
         """Say that pieces are done."""
         with self._lock:
