@@ -14,7 +14,7 @@ from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.decoding import Decoder
 from terrascope_nb.cube.look import Look
 from terrascope_nb.cube.pieces import blocks_meet, cut, is_on_grid, squares
-from terrascope_nb.cube.plan import Step
+from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.stacks import How, Layer, Running, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
@@ -30,6 +30,8 @@ _SIDE_BY_SIDE = 2**25
 """Bytes of the dates of a piece that are read at a time, where that is no less than a date for each core."""
 _RANKED = 64
 """Rows that are ranked at once."""
+_TAKEN = 2**17
+"""Pixels that are taken at once of files on another grid."""
 _SUMMED = 2**16
 """Pixels of all dates that are added at once: their sums stay in the cache of a core."""
 
@@ -198,9 +200,21 @@ def _add_side_by_side(
 
 def _values(stream: Stream, variable: Standing, step: Step, piece: Piece, room: NDArray[np.float32]) -> Layer:
     """Return the values of a piece at a step, in the room."""
-    keeps = None if stream.plan.mask is None else [stream.kept(scene, piece) for scene in step.scenes]
-    look = Look(stream, step, piece, keeps, room=None if variable.formula else room)
+    look = Look(stream, step, piece, _keeps(stream, step, piece), room=None if variable.formula else room)
     return look.result(variable.numbers, variable.formula, room)
+
+
+def _keeps(stream: Stream, step: Step, piece: Piece) -> Keeps:
+    return None if stream.plan.mask is None else [stream.kept(scene, piece) for scene in step.scenes]
+
+
+def _sources(stream: Stream, variable: Standing, step: Step) -> Iterator[tuple[Source, str]]:
+    """Yield the files of a variable at a step, and how each is resampled."""
+    for number in variable.numbers:
+        for scene in step.scenes:
+            source = scene.sources[number]
+            if source is not None:
+                yield source, stream.plan.bands[number].resampling
 
 
 def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: Piece) -> NDArray[np.float32]:
@@ -208,8 +222,16 @@ def _stacked(stream: Stream, variable: Standing, steps: Sequence[Step], piece: P
     stack = np.empty((len(steps), *piece.shape), dtype="float32")
 
     def fill(number: int) -> None:
-        if _values(stream, variable, steps[number], piece, stack[number]) is None:
-            stack[number] = np.nan
+        step = steps[number]
+        keeps = _keeps(stream, step, piece)
+        # Pixels that are taken of files on another grid need no more memory than those of a few rows.
+        loose = all(stream.is_loose(source, how) for source, how in _sources(stream, variable, step))
+        stream.hold(piece if loose else None)
+        for part in _split(piece, _TAKEN if loose else None):
+            room = stack[number, part.top - piece.top :][: part.rows]
+            if Look(stream, step, part, keeps).result(variable.numbers, variable.formula, room) is None:
+                room[...] = np.nan
+        stream.hold(None)
 
     work(fill, range(len(steps)), len(steps), "reading the dates", remote=stream.is_remote)
     return stack

@@ -33,6 +33,8 @@ from terrascope_nb.settings import get_settings
 
 _LOOKUPS = 12
 """Lookups that are kept: those of two tiles and two resolutions, for a few threads."""
+_TAKEN = 2**16
+"""Pixels that are taken at once of a file on another grid: numpy makes a copy of their numbers, of 8 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,17 +288,36 @@ class Stream:
                 self._lookups[key] = found
         return found
 
-    def _taken(self, reader: Any, lookup: Lookup) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
-        """Return the pixels that a lookup says, in memory that this thread uses again; what is not inside is anything."""
-        if not lookup.inside.any():
+    def hold(self, area: Piece | None) -> None:
+        """Have this thread read what it takes of files on another grid once for all pieces of an area; None = no more."""
+        self._local.area, self._local.held = area, {}
+
+    def is_loose(self, source: Source, resampling: str) -> bool:
+        """Whether pixels are taken of a file on another grid, so that it is worth to `hold` an area."""
+        return isinstance(self._opened(source, resampling), _Loose)
+
+    def _taken(self, reader: Any, piece: Piece) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
+        """Return the pixels that a piece takes, in memory that this thread uses again; what is not inside is anything."""
+        area: Piece = getattr(self._local, "area", None) or piece
+        lookup = self._lookup(reader.info, area)
+        here = np.s_[piece.top - area.top :, piece.left - area.left :]
+        inside = lookup.inside[here][: piece.rows, : piece.cols]
+        if not inside.any():
             return None
-        top, left, bottom, right = lookup.region
-        kind = reader.info.dtype
-        region = self.scratch.take("region", (bottom - top, right - left), kind)
-        stored = self.scratch.take("taken", lookup.index.shape, kind)
-        reader.read(lookup.level, *lookup.region, out=region)
-        np.take(region.reshape(-1), lookup.index, out=stored, mode="clip")  # all lie in the region
-        return stored, None if lookup.inside.all() else lookup.inside, reader.info
+        held: dict[int, NDArray[Any]] = {} if area is piece else self._local.held
+        region = held.get(id(reader))
+        if region is None:
+            top, left, bottom, right = lookup.region
+            region = self.scratch.take(f"region {len(held)}", (bottom - top, right - left), reader.info.dtype)
+            held[id(reader)] = region
+            reader.read(lookup.level, *lookup.region, out=region)
+        stored = self.scratch.take("taken", piece.shape, reader.info.dtype)
+        index, flat = lookup.index[here][: piece.rows, : piece.cols], region.reshape(-1)
+        high = max(1, _TAKEN // piece.cols)
+        for top in range(0, piece.rows, high):
+            rows = slice(top, top + high)
+            np.take(flat, index[rows], out=stored[rows], mode="clip")  # all lie in the region
+        return stored, None if inside.all() else inside, reader.info
 
     def read(
         self, source: Source, piece: Piece, resampling: str, out: NDArray[Any] | None = None
@@ -312,7 +333,7 @@ class Stream:
             if isinstance(file, _File):
                 return _partly(file, piece, out)
             if isinstance(file, _Loose):
-                return self._taken(file.reader, self._lookup(file.reader.info, piece))
+                return self._taken(file.reader, piece)
         except AccessError:
             pass  # the slow way fails as well, and says it or records it
         grid = self.plan.grid.crop(piece.top, piece.left, piece.rows, piece.cols)
