@@ -77,10 +77,12 @@ def choose_grid(
         )
     if resolution is not None and not (resolution > 0 and math.isfinite(resolution)):
         raise GridError(f"resolution={resolution!r} is no pixel size; give a positive number in the unit of the crs.")
+    crs_of_each = [grid.crs for grid in grids]
+    grids = list(dict.fromkeys({id(grid): grid for grid in grids}.values()))  # most files share one
     if area is not None:
         _check_touches(grids, area)
     notes: list[str] = []
-    target = _known_crs(crs) if crs is not None else _native_crs(grids, area, notes)
+    target = _known_crs(crs) if crs is not None else _native_crs(crs_of_each, grids, area, notes)
     native = [grid for grid in grids if same_crs(grid.crs, target)]
     if native and resolution is None:
         anchor = min(native, key=lambda grid: grid.resolution[1])
@@ -134,9 +136,9 @@ def _divides(grid: PixelGrid, size: float) -> bool:
     return grid.is_north_up and abs(ratio - round(ratio)) < 1e-9
 
 
-def _native_crs(grids: Sequence[PixelGrid], area: Aoi | None, notes: list[str]) -> str:
+def _native_crs(crs_of_each: Sequence[str], grids: Sequence[PixelGrid], area: Aoi | None, notes: list[str]) -> str:
     """Return the files' crs; of several the one that holds most of the area."""
-    counts: Counter[str] = Counter(grid.crs for grid in grids)
+    counts: Counter[str] = Counter(crs_of_each)
     if len(counts) == 1:
         return grids[0].crs
     if area is None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyproj
 import shapely
 from shapely.geometry.base import BaseGeometry
 
@@ -19,7 +18,7 @@ from terrascope_nb.errors import AreaError, TerrascopeWarning, UnknownPlaceError
 from terrascope_nb.extent import mgrs, places, shelf
 from terrascope_nb.extent.aoi_files import SUFFIXES, from_file, from_geojson, from_table
 from terrascope_nb.extent.draft import Draft, finished
-from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text
+from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text, is_geographic
 
 __all__ = ["Aoi", "AoiLike", "Feature", "Kind", "area"]
 
@@ -161,7 +160,7 @@ def _from_bbox(numbers: list[float], crs: object) -> Draft:
         )
     draft = Draft([shapely.box(west, south, east, north)], shown, lonlat=True, kind="bbox", name="bbox")
     if west > east:
-        over = crs is None or pyproj.CRS.from_user_input(crs_text(crs)).is_geographic
+        over = crs is None or is_geographic(crs_text(crs))
         width = east + 360.0 - west
         if not over or not 0.0 < width <= 180.0 or max(abs(west), abs(east)) > 180.0:
             raise AreaError(

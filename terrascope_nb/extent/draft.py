@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import AreaError, MissingCrsError, near_misses
 from terrascope_nb.extent import lonlat
-from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text, plain
+from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text, is_geographic, plain
 from terrascope_nb.extent.guesses import advice, candidates, numbers
 
 __all__ = ["Draft", "finished"]
@@ -71,7 +71,7 @@ def finished(
     _say_empty(draft, [one for one, kept in zip(ids, keep, strict=True) if not kept])
     shapes = _flat(draft, shapes[keep])
     wanted = _crs(draft, crs, shapes)
-    if pyproj.CRS(wanted).is_geographic:
+    if is_geographic(wanted):
         shapes = _on_the_globe(draft, shapes)
     else:
         _check_place(draft, shapes, wanted)

@@ -200,6 +200,10 @@ def crs_text(crs: object) -> str:
     AreaError
         It is no coordinate system.
     """
+    return _known_text(crs) if type(crs) in (str, int) else _text_of(crs)
+
+
+def _text_of(crs: object) -> str:
     try:
         found = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
@@ -212,6 +216,16 @@ def crs_text(crs: object) -> str:
     if code is None and found.to_authority() == ("OGC", "CRS84"):
         code = 4326
     return f"EPSG:{code}" if code is not None else found.to_wkt()
+
+
+_known_text = lru_cache(maxsize=64)(_text_of)
+"""The same, remembered: PROJ looks each system up anew."""
+
+
+@lru_cache(maxsize=64)
+def is_geographic(crs: str) -> bool:
+    """Return True where the coordinates of a system are degrees."""
+    return bool(pyproj.CRS(crs).is_geographic)
 
 
 @lru_cache(maxsize=64)
@@ -257,7 +271,7 @@ def reproject(shapes: np.ndarray, source: str, target: str) -> np.ndarray:
             "system made for that part of the world, such as the UTM zone of the area.",
             crs=target,
         )
-    if pyproj.CRS(target).is_geographic:
+    if is_geographic(target):
         moved = np.array([lonlat.uncrossed(shape)[0] for shape in moved], dtype=object)
     broken = ~shapely.is_valid(moved)
     if broken.any():
