@@ -20,6 +20,7 @@ from exactextract import exact_extract
 
 from terrascope_nb.analysis import zones
 from terrascope_nb.analysis.indices import spectral_index
+from terrascope_nb.cube import composites
 from terrascope_nb.cube import reduce as verbs
 from terrascope_nb.cube import stream as stream_module
 from terrascope_nb.cube.blocks import failures_of
@@ -142,6 +143,18 @@ def test_a_streamed_composite_is_numpys_of_the_lazy_values(request, case):
                     np.testing.assert_array_equal(made[name].values, wanted)
                 else:
                     np.testing.assert_allclose(made[name].values[rows], wanted, rtol=2e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("at_once", [1, 3000])
+def test_a_median_on_another_grid_is_the_same_however_few_rows_are_worked_on(request, at_once, monkeypatch):
+    cube = loaded(request, "other grid")
+    cube = cube.assign(NDVI=spectral_index(cube, "NDVI"))
+    monkeypatch.setattr(composites, "_TAKEN", at_once)
+    monkeypatch.setattr(stream_module, "_TAKEN", at_once // 2)
+    streamed = composite(cube, "median", count=True)
+    lazy = composite(cube.map(lambda v: v + np.float32(0), keep_attrs=True), "median", count=True)
+    for name in streamed:
+        np.testing.assert_array_equal(streamed[name].values, lazy[name].values, err_msg=name)
 
 
 @pytest.mark.parametrize("how", HOWS)
