@@ -266,7 +266,7 @@ def _parsed(layout: Layout) -> tuple[Header, dict[int, Field]]:
     return header, {tag: fields[tag] for tag in (*_TEXTS, _GDAL_METADATA) if tag in fields}
 
 
-_forms: Forms[tuple[Header, dict[int, Field]]] = Forms(64)
+_forms: Forms[tuple[Header, dict[int, Field]]] = Forms(256)
 
 
 def _level(layout: Layout, fields: Mapping[int, Field]) -> Level:

@@ -35,23 +35,27 @@ class Forms(Generic[T]):
     Parameters
     ----------
     most : int
-        How many are kept.
+        How many are kept, of those that were used last.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # Replaced as a whole: threads need no lock then, and the worst that can happen is that one is forgotten.
+        # The last used stands first. Replaced as a whole: threads need no lock then, and the worst that can happen is
+        # that one is forgotten.
         self._forms: tuple[_Form[T], ...] = ()
 
     def find(self, source: Source) -> T | None:
         """Return what was made of a header with the same bytes; None = there was none."""
         begins = source.head.startswith
-        for form in self._forms:
+        forms = self._forms
+        for n, form in enumerate(forms):
             for at, data in form.pieces:
                 if not begins(data, at):
                     break
             else:
                 if source.size >= form.needs:
+                    if n:
+                        self._forms = (form, *forms[:n], *forms[n + 1 :])
                     return form.meaning
         return None
 
