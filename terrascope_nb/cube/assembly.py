@@ -12,6 +12,7 @@ import xarray as xr
 from dask.base import tokenize
 from dask.delayed import delayed
 from dask.layers import ArrayBlockIdDep
+from numpy.typing import NDArray
 
 from terrascope_nb import __version__
 from terrascope_nb.catalogue.access import open_href
@@ -32,8 +33,9 @@ _CHUNK = 2048
 """Pixels of a chunk's side: a whole multiple of the usual block sizes 256, 512 and 1024; smaller areas are one chunk."""
 _LARGEST = 4096
 """Pixels of a chunk's side, at most, where bands of other pixel sizes (60 m) have larger blocks on the grid."""
+_DIMS = ("time", "y", "x")
 _AXIS_NUMBERS = (0, 1, 2)
-"""Time, y and x, as dask tells axes apart."""
+"""The same, as dask tells axes apart."""
 
 
 def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | None) -> xr.Dataset:
@@ -43,7 +45,8 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
     shared = delayed(plan, name=f"terrascope-plan-{plan.token}", traverse=False)
     sizes = tuple(tuple(int(size) for size in np.diff(axis)) for axis in edges)
     text = PlanText(plan)
-    years = write_years(int(np.datetime_as_string(step.time, unit="Y")) for step in plan.steps)
+    times = np.array([step.time for step in plan.steps], "datetime64[ns]")
+    years = write_years(1970 + int(year) for year in np.unique(times.astype("datetime64[Y]").astype("int64")))
     attribution = attribution_text(plan, product.attribution if product else "").replace("{year}", years)
     variables = {}
     digest = tokenize(sizes)[:8]
@@ -64,10 +67,11 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
         )
         attributes = variable_attributes(plan, band, attribution)
         attributes[PLAN_ATTRIBUTE] = text
-        variables[band.variable] = (("time", "y", "x"), array, attributes)
-    cube = xr.Dataset(
+        # What it lies on is an encoding, as rioxarray writes it.
+        variables[band.variable] = xr.Variable(_DIMS, array, attributes, {"grid_mapping": "spatial_ref"})
+    return xr.Dataset(
         variables,
-        coords=_coordinates(plan),
+        coords=_coordinates(plan, times),
         attrs={
             "title": product.title["en"] if product else plan.product_id,
             "product": plan.product_id,
@@ -77,9 +81,6 @@ def assemble(plan: Plan, product: Product | None, chunks: Mapping[str, int] | No
             PLAN_ATTRIBUTE: text,
         },
     )
-    for name in cube.data_vars:
-        cube[name].encoding["grid_mapping"] = "spatial_ref"
-    return cube
 
 
 def _layer(name: str, dtype: Any, sizes: tuple[tuple[int, ...], ...], function: Any, *pairs: Any) -> Any:
@@ -172,12 +173,12 @@ def _native_offset(plan: Plan) -> tuple[int, int]:
     return 0, 0
 
 
-def _coordinates(plan: Plan) -> dict[str, Any]:
+def _coordinates(plan: Plan, times: NDArray[np.datetime64]) -> dict[str, Any]:
     coords: dict[str, Any] = {**grid_coordinates(plan.grid)}
     kind = "degrees" if str(coords["x"].attrs.get("units", "")).startswith("degree") else "metres"
     for name, attributes in _AXES[kind].items():
         coords[name].attrs.update(attributes)
-    coords["time"] = xr.Variable("time", np.array([s.time for s in plan.steps], "datetime64[ns]"), _TIME)
+    coords["time"] = xr.Variable("time", times, _TIME)
     coords["time"].encoding.update(units="microseconds since 1970-01-01", calendar="proleptic_gregorian", dtype="int64")
     ids = np.array([";".join(scene.item_id for scene in step.scenes) for step in plan.steps], dtype=object)
     coords["item_ids"] = xr.Variable("time", ids, {"long_name": "items that make up this time"})
