@@ -85,7 +85,7 @@ def test_the_wheel_holds_the_stub_the_tables_and_the_data(tmp_path):
     with zipfile.ZipFile(wheel) as packed:
         names = packed.namelist()
         packed.extractall(tmp_path / "there")
-    for wanted in ("__init__.pyi", "py.typed", "products/tables/s2-toc.toml", "extent/data/belgium_2020.json.gz"):
+    for wanted in ("__init__.pyi", "py.typed", "products/tables/s2-toc.toml", "extent/data/belgium_2020.json.xz"):
         assert f"terrascope_nb/{wanted}" in names
     assert not [name for name in names if name.startswith(("tests/", "notebooks/", "labextension/"))]
     if (ROOT / "terrascope_nb" / "labextension" / "package.json").is_file():  # no npm, no extension

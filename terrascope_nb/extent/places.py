@@ -7,8 +7,8 @@ in them. Source: github.com/bmesuere/belgium-topojson (CC0-1.0), names and codes
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -236,8 +236,8 @@ def _places() -> dict[str, Place]:
 
 @lru_cache(maxsize=1)
 def _topology() -> Mapping[str, Any]:
-    packed = resources.files("terrascope_nb.extent").joinpath("data", "belgium_2020.json.gz").read_bytes()
-    found: Mapping[str, Any] = json.loads(gzip.decompress(packed))
+    packed = resources.files("terrascope_nb.extent").joinpath("data", "belgium_2020.json.xz").read_bytes()
+    found: Mapping[str, Any] = json.loads(lzma.decompress(packed))
     return found
 
 

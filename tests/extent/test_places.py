@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lzma
 from importlib import resources
 
 import geopandas as gpd
@@ -12,13 +13,13 @@ from terrascope_nb.errors import UnknownPlaceError
 from terrascope_nb.extent.mgrs import tile_box, tiles_of
 from terrascope_nb.extent.places import find_place, list_places
 
-DATA = resources.files("terrascope_nb.extent").joinpath("data", "belgium_2020.json.gz")
+DATA = resources.files("terrascope_nb.extent").joinpath("data", "belgium_2020.json.xz")
 
 
 @pytest.fixture(scope="module")
 def by_gdal() -> gpd.GeoDataFrame:
     """The same file, read by GDAL's TopoJSON driver instead of by us."""
-    table = pyogrio.read_dataframe(f"/vsigzip/{DATA}", layer="municipalities")
+    table = pyogrio.read_dataframe(lzma.decompress(DATA.read_bytes()), layer="municipalities")
     return table.set_index("nis").set_crs(4326)
 
 
