@@ -11,6 +11,8 @@ from terrascope_nb.cube.stream import Piece, Stream
 
 _SIDE = 512
 """Pixels of a piece's side, at least, where the files' blocks are smaller."""
+_SMALLEST = 128
+"""Pixels of the side of blocks that are worth pieces of their own."""
 _LOOSE = 1024
 """Pixels of a piece's side where the files are on another grid: their blocks lie across pieces."""
 _WIDEST = 2048
@@ -62,6 +64,20 @@ def cut(stream: Stream, standing: Standing) -> Cuts:
     return Cuts(edges[0], edges[1], shared[0], shared[1])
 
 
+def cut_blocks(stream: Stream, standing: Standing) -> Cuts | None:
+    """Return where `cut` would cut if every block were a piece; None where each is one, or blocks are too small for it."""
+    sides = _block_of(stream, standing, standing.numbers[0], side=1)
+    if sides is None or sides == _block_of(stream, standing, standing.numbers[0]):
+        return None
+    if min(size for size, _ in sides) < _SMALLEST:
+        return None
+    rows, cols = (
+        _edges(first, last, size, offset)
+        for (first, last), (size, offset) in zip((standing.rows, standing.cols), sides, strict=True)
+    )
+    return Cuts(rows, cols, (rows[0], rows[-1]), (cols[0], cols[-1]))
+
+
 def is_on_grid(stream: Stream, standing: Standing) -> bool:
     """Whether the files' own pixels are those of the grid, or whole multiples of them."""
     return _block_of(stream, standing, standing.numbers[0]) is not None
@@ -99,7 +115,9 @@ def _edges(first: int, last: int, size: int, offset: int) -> tuple[int, ...]:
     return (first, *range(begin, last, size), last)
 
 
-def _block_of(stream: Stream, standing: Standing, number: int | None) -> list[tuple[int, int]] | None:
+def _block_of(
+    stream: Stream, standing: Standing, number: int | None, *, side: int = _SIDE
+) -> list[tuple[int, int]] | None:
     """Return size in grid pixels and offset of the pieces that fit a file's blocks, along y and x."""
     for step in stream.steps:
         for scene in step.scenes:
@@ -111,7 +129,7 @@ def _block_of(stream: Stream, standing: Standing, number: int | None) -> list[tu
                 if number is None:
                     return [(rows, file.at[0]), (cols, file.at[1])]
                 # Small blocks go together, and strips as wide as the image are taken a few rows at a time.
-                cols *= max(1, _SIDE // cols)
-                rows *= max(1, _SIDE * _SIDE // min(cols, file.reader.info.grid.shape[1] * file.factor) // rows)
+                cols *= max(1, side // cols)
+                rows *= max(1, side * side // min(cols, file.reader.info.grid.shape[1] * file.factor) // rows)
                 return [(rows, file.at[0]), (cols, file.at[1])]
     return None

@@ -413,9 +413,11 @@ class Stream:
     def _kept_in(file: _File, area: Piece, part: Piece, mask: MaskRule) -> Kept | None:
         """Return what the mask keeps of the part of an area that a quality file has, in that file's pixels."""
         top, left, bottom, right = file.region(area)
-        keep = np.zeros((bottom - top, right - left), dtype=bool)
         y0, x0, y1, x1 = file.region(part)
-        keep[y0 - top : y1 - top, x0 - left : x1 - left] = mask.apply(file.reader.read(0, y0, x0, y1, x1))
+        keep = mask.apply(file.reader.read(0, y0, x0, y1, x1))
+        if part != area:
+            inside, keep = keep, np.zeros((bottom - top, right - left), dtype=bool)
+            keep[y0 - top : y1 - top, x0 - left : x1 - left] = inside
         factor = file.factor
         at = area.top - (file.at[0] + area.top) % factor, area.left - (file.at[1] + area.left) % factor
         return Kept.of(keep, at, factor)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from terrascope_nb.analysis.partials import Partial, Statistics, cut_zones, finish_block
+from terrascope_nb.analysis.partials import Partial, Statistics, Zone, cut_zones, finish_block
 from terrascope_nb.analysis.pixels import Pixels
 from terrascope_nb.cube.ahead import Backlog, Queue, ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.lots import Lot, LotLook, Target, lots_of
-from terrascope_nb.cube.pieces import Cuts, cut
+from terrascope_nb.cube.pieces import Cuts, cut, cut_blocks
 from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.standing import Standing
 from terrascope_nb.cube.stream import Keeps, Piece, Stream
@@ -53,7 +54,7 @@ def stream_zones(
     numbers = tuple(dict.fromkeys(number for variable in variables.values() for number in variable.numbers))
     if stream.expect(numbers, 0, 1):  # what `cut` opens, side by side
         stream.expect(numbers, 1, _AT_ONCE)  # while it waits
-    areas = _areas(cut(stream, first), pixels, alone=stream.is_remote)
+    areas = _areas(cut(stream, first), cut_blocks(stream, first), pixels, alone=stream.is_remote)
     targets = [target for area in areas for lot in area.lots for target in lot.targets]
     features = np.concatenate([np.zeros(0, "int64"), *(target.features for target in targets)])
     found = {name: Partial.empty(features, len(steps), stats) for name in variables}
@@ -90,17 +91,41 @@ def stream_zones(
     return {name: finish_block([part.ordered(order)], shape, stats) for name, part in found.items()}
 
 
-def _areas(cuts: Cuts, pixels: Sequence[Pixels], *, alone: bool) -> list[_Area]:
-    zones = cut_zones(pixels, np.diff(cuts.rows).tolist(), np.diff(cuts.cols).tolist())
+def _areas(cuts: Cuts, blocks: Cuts | None, pixels: Sequence[Pixels], *, alone: bool) -> list[_Area]:
+    zones = _zones(cuts, pixels)
+    smaller = _targets_of_blocks(cuts, blocks, pixels)
     areas: list[_Area] = []
     first = 0
     for _, pieces in cuts.areas():
-        targets = [Target.of(zones[place], piece) for place, piece in pieces if place in zones]
+        targets: list[Target] = []
+        for place, piece in pieces:
+            if place in zones:
+                whole = Target.of(zones[place], piece)
+                # Of scattered pixels some blocks hold none that the mask keeps: those are not read.
+                targets += [whole] if whole.pick is None else smaller.get(place, [whole])
         if targets:
             lots = lots_of(targets, first, alone=alone)
             first = lots[-1].places.stop
             areas.append(_Area(_hull([target.piece for target in targets]), lots))
     return areas
+
+
+def _zones(cuts: Cuts, pixels: Sequence[Pixels]) -> dict[tuple[int, int], Zone]:
+    return cut_zones(pixels, np.diff(cuts.rows).tolist(), np.diff(cuts.cols).tolist())
+
+
+def _targets_of_blocks(
+    cuts: Cuts, blocks: Cuts | None, pixels: Sequence[Pixels]
+) -> dict[tuple[int, int], list[Target]]:
+    """Return the targets of every block, by the number of the piece that holds it."""
+    found: dict[tuple[int, int], list[Target]] = {}
+    if blocks is not None:
+        for (row, col), zone in _zones(blocks, pixels).items():
+            top, left = blocks.rows[row], blocks.cols[col]
+            piece = Piece(top, left, blocks.rows[row + 1] - top, blocks.cols[col + 1] - left)
+            outer = bisect_right(cuts.rows, top) - 1, bisect_right(cuts.cols, left) - 1
+            found.setdefault(outer, []).append(Target.of(zone, piece))
+    return found
 
 
 def _hull(pieces: Sequence[Piece]) -> Piece:

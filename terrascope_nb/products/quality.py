@@ -81,14 +81,15 @@ class MaskRule:
 
 def _one_of(stored: npt.NDArray[np.uint8], values: Sequence[int]) -> npt.NDArray[np.bool_]:
     """Return where a number is one of some, as `numpy.isin`: by runs of neighbours, two vector instructions for each."""
-    found = np.zeros(stored.shape, dtype=np.bool_)
+    found: npt.NDArray[np.bool_] | None = None
     wanted = sorted({value for value in values if 0 <= value < 256})
     firsts = [value for value in wanted if value - 1 not in wanted]
     lasts = [value for value in wanted if value + 1 not in wanted]
     for first, last in zip(firsts, lasts, strict=True):
         # Numbers below the first wrap round to large ones.
-        found |= np.subtract(stored, np.uint8(first)) <= np.uint8(last - first)
-    return found
+        run = np.subtract(stored, np.uint8(first)) <= np.uint8(last - first)
+        found = run if found is None else np.logical_or(found, run, out=found)
+    return np.zeros(stored.shape, dtype=np.bool_) if found is None else found
 
 
 def class_named(band: Band, name: str | int) -> FlagClass:

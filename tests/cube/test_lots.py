@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rasterio.features import geometry_mask
 
 from terrascope_nb.analysis.partials import Partial, Statistics, Zone, finish_block
 from terrascope_nb.cube.blocks import fuse_step
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.lots import LotLook, Target, lots_of
+from terrascope_nb.cube.reduce import time_series
 from terrascope_nb.cube.standing import standing
 from terrascope_nb.cube.stream import Piece, Stream
 from terrascope_nb.extent.aoi import area as make_area
+from terrascope_nb.raster import blocks
 
 STATS = Statistics.of(["mean", "std", "min", "max", "sum", "median", "count"])
 
@@ -96,6 +102,41 @@ def test_a_lot_has_the_bits_of_the_whole_pieces_it_is_taken_from(cube, seed, alo
                 expected[1:] = [valid.mean(), valid.std(), valid.min(), valid.max(), valid.sum(), np.median(valid)]
             np.testing.assert_allclose(table[place], expected, rtol=1e-12, atol=1e-12)
             place += 1
+
+
+def test_a_block_without_a_pixel_that_is_wanted_and_kept_is_not_read(make_scene, rng, monkeypatch):
+    """Field by field, not by rectangles around them: counted on the raw files."""
+    side, block, files = 1200, 256, {}
+    for day in ("20180703", "20180705", "20180708"):
+        scl = np.where(rng.random((30, 30)) < 0.6, 9, 4).astype("uint8").repeat(20, 0).repeat(20, 1)
+        scene = make_scene(
+            {"B04": rng.integers(1, 4000, (side, side)).astype("int16"), "SCL": scl}, time=f"{day}T105029"
+        )
+        files[scene] = np.isin(scl, (2, 4, 5, 6, 7)).repeat(2, 0).repeat(2, 1)
+    corners = rng.uniform(200, 11_500, (40, 2))
+    fields = [shapely.Point(600000 + x, 5700000 - y).buffer(rng.uniform(30, 190)) for x, y in corners]
+    drawn = geometry_mask(fields, (side, side), rasterio.Affine(10, 0, 600000, 0, -10, 5700000), invert=True)
+    expected = {
+        (Path(scene.assets["B04"].extra_fields["alternate"]["local"]["href"]).name, row * -(-side // block) + col)
+        for scene, kept in files.items()
+        for row in range(-(-side // block))
+        for col in range(-(-side // block))
+        if (kept & drawn)[row * block : (row + 1) * block, col * block : (col + 1) * block].any()
+    }
+    seen = []
+    plain = blocks.decode_part
+
+    def watched(header, band, spot, data, there, name, **more):
+        if "B04" in name:
+            seen.append((Path(name).name, spot.number))
+        return plain(header, band, spot, data, there, name, **more)
+
+    cube = load(list(files), ["B04"], mask="clear")
+    monkeypatch.setattr(blocks, "decode_part", watched)
+    table = time_series(cube, make_area(fields, crs="EPSG:32631"), stats=("mean", "count"))
+    assert sorted(seen) == sorted(expected)
+    assert len(expected) < 3 * 25
+    assert table["count"].sum() > 0
 
 
 def test_only_what_is_asked_is_worked_out():
