@@ -99,6 +99,7 @@ def stream_composites(
         parts = [part for _, whole in inside for part in _split(whole, height)]
         area = _Area(piece, len(parts))
         tasks += [(area, part) for part in parts]
+    names = list(variables)
 
     def do(task: tuple[_Area, Piece]) -> None:
         area, piece = task
@@ -107,7 +108,8 @@ def stream_composites(
         for name, variable in variables.items():
             for number, group in enumerate(groups):
                 chosen = [looks[step] for step in group]
-                made = _made(stream, chosen, variable, decoders[name], how, piece, count=count)
+                turn = _in_turn(stream, chosen, variable, piece, last=name == names[-1])
+                made = _made(stream, turn, len(chosen), variable, decoders[name], how, piece, count=count)
                 for whole, part in zip(results[name], made, strict=True):
                     if whole is not None:
                         whole[number][at][: piece.rows, : piece.cols] = part
@@ -252,8 +254,11 @@ def _split(piece: Piece, pixels: int | None) -> Iterator[Piece]:
         yield Piece(piece.top + top, piece.left, min(rows, piece.rows - top), piece.cols)
 
 
-def _in_turn(stream: Stream, looks: Sequence[Look], variable: Standing, piece: Piece) -> Iterator[Look]:
-    """Yield the dates of a piece; behind HTTP the next ones are fetched meanwhile."""
+def _in_turn(stream: Stream, looks: Sequence[Look], variable: Standing, piece: Piece, *, last: bool) -> Iterator[Look]:
+    """Yield the dates of a piece; behind HTTP the next ones are fetched meanwhile.
+
+    A date lets its values go when the next is asked for, and its masks too when no other variable needs them (``last``).
+    """
     begun = 0
     for place, look in enumerate(looks):
         while stream.is_remote and begun < min(len(looks), place + _AHEAD):
@@ -262,11 +267,13 @@ def _in_turn(stream: Stream, looks: Sequence[Look], variable: Standing, piece: P
                     stream.read_ahead(source, [piece], stream.plan.bands[number].resampling)
             begun += 1
         yield look
+        look.forget(masks=last)
 
 
 def _made(
     stream: Stream,
-    looks: Sequence[Look],
+    looks: Iterator[Look],
+    most: int,
     variable: Standing,
     decoder: Decoder | None,
     how: How,
@@ -275,23 +282,15 @@ def _made(
     count: bool,
 ) -> tuple[NDArray[Any], NDArray[np.uint16] | None]:
     scratch = stream.scratch
-    if decoder is not None and how.percent is not None:
-        stack = scratch.take("stack", (len(looks), *piece.shape), decoder.dtype)
-        filled = 0
-        for look in _in_turn(stream, looks, variable, piece):
+    if how.percent is None:
+        layers = (look.result(variable.numbers, variable.formula) for look in looks)
+        return reduce_layers(layers, most, piece.shape, how, scratch, count=count)
+    stack = scratch.take("stack", (most, *piece.shape), np.float32 if decoder is None else decoder.dtype)
+    filled = 0
+    if decoder is not None:
+        for look in looks:
             filled += look.stored(variable.numbers[0], decoder, stack[filled])
         return rank_stored(stack[:filled], decoder, how.percent, scratch)
-    if how.percent is not None:
-        values = scratch.take("stack", (len(looks), *piece.shape), np.float32)
-        filled = 0
-        for look in _in_turn(stream, looks, variable, piece):
-            filled += look.result(variable.numbers, variable.formula, values[filled]) is not None
-            look.forget()
-        return rank_values(values[:filled], how.percent, scratch)
-
-    def layers() -> Iterator[Layer]:
-        for look in _in_turn(stream, looks, variable, piece):
-            yield look.result(variable.numbers, variable.formula)
-            look.forget()
-
-    return reduce_layers(layers(), len(looks), piece.shape, how, scratch, count=count)
+    for look in looks:
+        filled += look.result(variable.numbers, variable.formula, stack[filled]) is not None
+    return rank_values(stack[:filled], how.percent, scratch)

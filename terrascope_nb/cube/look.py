@@ -222,9 +222,11 @@ class Look:
             written = True
         return written
 
-    def forget(self) -> None:
-        """Let the values go: their memory is about to be used again."""
+    def forget(self, *, masks: bool = False) -> None:
+        """Let the values go, as their memory is about to be used again; and the masks, when nothing else is asked."""
         self._values.clear()
+        if masks:
+            self._drops.clear()
 
     def result(
         self, numbers: Sequence[int], formula: Formula | None, out: NDArray[np.float32] | None = None

@@ -55,7 +55,7 @@ _Middle = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]
 
 
 def _middle(part: NDArray[np.float32], scratch: Scratch) -> _Middle:
-    low, high, gone = middle(list(part[:-1]), lambda row, out: np.isnan(row, out=out), scratch, raised=False)
+    low, high, gone = middle(list(part[:-1]), lambda row, out: np.isnan(row, out=out), scratch)
     return low, high, gone == len(part) - 1
 
 

@@ -97,8 +97,6 @@ def middle(
     rows: Sequence[NDArray[Any]],
     missing: Callable[[NDArray[Any], NDArray[np.bool_]], object],
     scratch: Scratch,
-    *,
-    raised: bool = True,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.uint8]]:
     """Return the two numbers in the middle of the valid ones of each column, and how many of a column are missing.
 
@@ -108,34 +106,36 @@ def middle(
     Parameters
     ----------
     rows : sequence of numpy.ndarray, dims (pixel)
-        One date each, 1 to `LONG` of them; they are written over.
+        One date each, 1 to `LONG` of them, whole numbers or float32; they are written over.
     missing : callable
-        Writes where a row's numbers are missing.
-    raised : bool
-        True: what is missing is the largest number of its type already, or infinite.
+        Writes where a row's numbers are missing: the largest of their type, or NaN.
 
     Returns
     -------
     tuple of arrays (pixel), which lie in the rows or in scratch memory. Where all is missing the numbers mean nothing.
     """
     length, shape, kind = len(rows), rows[0].shape, rows[0].dtype
-    whole = kind.kind != "f"
-    lowest, highest = (np.iinfo(kind).min, np.iinfo(kind).max) if whole else (-np.inf, np.inf)
     gone: NDArray[np.bool_] = scratch.take("middle gone", shape, bool)
     low_next: NDArray[np.bool_] = scratch.take("middle next", shape, bool)  # True: the next one counts as the smallest
     count: NDArray[np.uint8] = scratch.take("middle count", shape, np.uint8)
     low_next.fill(False)
     count.fill(0)
+    spare: NDArray[Any] = scratch.take("middle spare", shape, kind)
     for row in rows:
         missing(row, gone)
         if not gone.any():
             continue
         np.add(count, gone.view("uint8"), out=count)
-        if not raised:
-            np.copyto(row, highest, where=gone)
         np.logical_xor(low_next, gone, out=low_next)
-        np.copyto(row, lowest, where=np.greater(gone, low_next, out=gone))
-    sorted_rows, spare = list(rows), scratch.take("middle spare", shape, kind)
+        lowered = np.greater(gone, low_next, out=gone)
+        # Without a branch per pixel, as clouds have ragged edges.
+        if kind.kind == "f":
+            np.fmin(row, np.float32(np.inf), out=row)
+            sign, bits = np.multiply(lowered, np.int32(-(2**31)), out=spare.view("int32")), row.view("int32")
+            np.bitwise_xor(bits, sign, out=bits)
+        else:
+            np.add(row, lowered, out=row)  # one more than the largest number is the smallest
+    sorted_rows = list(rows)
     for low, high, smaller, larger in middle_comparisons(length):
         one, two = sorted_rows[low], sorted_rows[high]
         if smaller and larger:
@@ -149,10 +149,19 @@ def middle(
     below, above = sorted_rows[max(length // 2 - 1, 0)], sorted_rows[length // 2]
     # An odd number is missing: of an even number of dates one is in the middle, of an odd number two.
     if length % 2 == 0:
-        np.copyto(above, below, where=low_next)
+        _replace(above, below, low_next, spare)
     else:
-        np.copyto(below, above, where=np.logical_not(low_next, out=gone))
+        _replace(below, above, np.logical_not(low_next, out=gone), spare)
     return below, above, count
+
+
+def _replace(numbers: NDArray[Any], others: NDArray[Any], where: NDArray[np.bool_], spare: NDArray[Any]) -> None:
+    """Write others where it is True, bit by bit: without a branch per pixel."""
+    whole = f"i{numbers.itemsize}"
+    bits, mask = numbers.view(whole), spare.view(whole)
+    np.negative(where.view("int8"), out=mask)  # no bit or all bits
+    differing = np.bitwise_and(np.bitwise_xor(bits, others.view(whole)), mask, out=mask)
+    np.bitwise_xor(bits, differing, out=bits)
 
 
 def ranked(

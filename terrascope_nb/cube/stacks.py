@@ -249,7 +249,7 @@ def _percentile(
             number[begin : begin + width],
         )
         if is_middle:
-            low, high, gone = middle(list(part), missing, scratch, raised=decoder is not None)
+            low, high, gone = middle(list(part), missing, scratch)
             np.subtract(length, gone, out=valid)
             share = None
         else:
