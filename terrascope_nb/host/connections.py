@@ -6,6 +6,7 @@ import atexit
 import os
 import ssl
 import threading
+import time
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies, select_proxy
 
@@ -17,6 +18,8 @@ _CONNECTING = 10.0
 """Seconds for a connection to be made."""
 _MOST_ORIGINS = 16
 """Servers with which connections are kept."""
+_KNOWN = 1.0
+"""Seconds for which the way to a server is known: many connections are made at once, and looking takes as long as one."""
 
 
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -29,6 +32,7 @@ class _Shared:
     def __init__(self) -> None:
         self.idle: dict[tuple[Origin, Around], list[Line]] = {}
         self.secure: dict[str, ssl.SSLContext] = {}
+        self.ways: dict[tuple[Origin, Around], tuple[float, str | None]] = {}
         self.lock = threading.Lock()
         self.crowds: dict[Origin, Crowd] = {}
         self.threads = WaitingThreads(MOST_AT_ONCE, "terrascope-ranges")
@@ -64,10 +68,18 @@ def _around() -> Around:
     return tuple([os.environ.get(name) for name in _BUNDLES + _PROXIES])
 
 
-def _proxy_for(origin: Origin) -> str | None:
+def _proxy_for(origin: Origin, around: Around) -> str | None:
+    ways, now = _shared.ways, time.monotonic()
+    since, proxy = ways.get((origin, around), (-_KNOWN, None))
+    if now - since < _KNOWN:
+        return proxy
     host = f"[{origin[1]}]" if ":" in origin[1] else origin[1]
     url = f"{origin[0]}://{host}:{origin[2]}"
-    return select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None))
+    if len(ways) >= _MOST_ORIGINS:
+        ways.clear()
+    ways[origin, around] = now, proxy
+    return proxy
 
 
 def line_to(url: str, timeout: float, *, anew: bool = False) -> Line:
@@ -95,7 +107,7 @@ def line_to(url: str, timeout: float, *, anew: bool = False) -> Line:
         if line.is_alive():
             return line
         line.close()
-    made = Line(origin, _proxy_for(origin), _secure, min(timeout, _CONNECTING))
+    made = Line(origin, _proxy_for(origin, around), _secure, min(timeout, _CONNECTING))
     made.around = around
     return made
 

@@ -441,3 +441,21 @@ def test_connections_are_kept_with_few_servers(scripted):
     for server in servers:
         fetch(f"http://127.0.0.1:{server.port}/a.tif", 0, 50)
     assert len(connections._shared.idle) == connections._MOST_ORIGINS
+
+
+def test_the_way_to_a_server_is_looked_for_once_for_connections_made_together(scripted, monkeypatch):
+    server, looked = scripted(*[part(0, 50)] * 6), []
+
+    def look(url: str, no_proxy: str | None) -> dict[str, str]:
+        looked.append(url)
+        return {}
+
+    monkeypatch.setattr(connections, "get_environ_proxies", look)
+    url = f"http://127.0.0.1:{server.port}/a.tif"
+    lines = [connections.line_to(url, 5, anew=True) for _ in range(6)]
+    for line in lines:
+        line.close()
+    assert len(looked) == 1
+    monkeypatch.setenv("no_proxy", "elsewhere")
+    connections.line_to(url, 5, anew=True).close()
+    assert len(looked) == 2
