@@ -48,6 +48,18 @@ def centre_runs(geometries: Sequence[BaseGeometry], transform: Affine, windows: 
     return [(row[i:j], start[i:j], stop[i:j]) for i, j in itertools.pairwise(edges)]
 
 
+def centre_mask(geometry: BaseGeometry, transform: Affine, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the same of one geometry as an array of rows and columns, True on it."""
+    rows, cols = shape
+    ((row, start, stop),) = centre_runs([geometry], transform, [(0, rows, 0, cols)])
+    within = (row >= 0) & (row < rows)
+    # One more where a run begins and one less where it ends: their running sum is 1 inside.
+    steps = np.zeros((rows, cols + 1), dtype="int8")
+    np.add.at(steps, (row[within], np.clip(start[within], 0, cols)), 1)
+    np.subtract.at(steps, (row[within], np.clip(stop[within], 0, cols)), 1)
+    return np.cumsum(steps[:, :-1], axis=1, dtype="int8").view(bool)
+
+
 _Owned = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Number of the geometry, row, first column and the column after the last, in pixels of its window."""
 

@@ -171,13 +171,11 @@ def touches(source: Source, grid: PixelGrid) -> bool:
 @functools.lru_cache(maxsize=64)
 def clip_mask(clip: bytes, grid: PixelGrid) -> NDArray[np.bool_]:
     """Return True where a pixel's centre lies inside the area (GDAL's rule, and that of Terrascope's parcel masks)."""
-    import rasterio
-    import shapely
-    from rasterio.features import geometry_mask
+    import shapely  # only for a clip
 
-    inside: NDArray[np.bool_] = geometry_mask(
-        [shapely.from_wkb(clip)], out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), invert=True
-    )
+    from terrascope_nb.cube.clipping import shape_mask
+
+    inside = shape_mask(shapely.from_wkb(clip), grid)
     inside.setflags(write=False)
     return inside
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import rasterio
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import geometry_mask
 from shapely.geometry.base import BaseGeometry
 
+from terrascope_nb.analysis.scanlines import centre_mask, is_known
 from terrascope_nb.extent.aoi import Aoi
 from terrascope_nb.raster.grid import PixelGrid
 
@@ -43,8 +43,18 @@ def inside_area(aoi: Aoi, grid: PixelGrid) -> NDArray[np.bool_]:
     there = aoi.in_crs(grid.crs)
     # The pixels that a small feature touches are boxes along x and y: of a turned grid they would be others.
     shape = clip_shape(there, grid) if grid.is_north_up else shapely.union_all([one.geometry for one in there])
+    return shape_mask(shape, grid)
+
+
+def shape_mask(shape: BaseGeometry, grid: PixelGrid, *, all_touched: bool = False) -> NDArray[np.bool_]:
+    """Return True where the centre of a grid's pixel lies inside a shape, or where the shape touches a pixel."""
+    transform = Affine(*grid.transform)
+    if is_known(shape) and grid.is_north_up and not all_touched:
+        return centre_mask(shape, transform, grid.shape)
+    from rasterio.features import geometry_mask  # GDAL, whose import takes longer than a small series
+
     inside: NDArray[np.bool_] = geometry_mask(
-        [shape], out_shape=grid.shape, transform=rasterio.Affine(*grid.transform), invert=True
+        [shape], out_shape=grid.shape, transform=transform, invert=True, all_touched=all_touched
     )
     return inside
 
@@ -59,16 +69,12 @@ def _local(shape: BaseGeometry, grid: PixelGrid) -> PixelGrid:
 
 
 def _holds_centre(shape: BaseGeometry, grid: PixelGrid) -> bool:
-    local = _local(shape, grid)
-    inside = geometry_mask([shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True)
-    return bool(inside.any())
+    return bool(shape_mask(shape, _local(shape, grid)).any())
 
 
 def _touched(shape: BaseGeometry, grid: PixelGrid) -> BaseGeometry:
     local = _local(shape, grid)
-    touched = geometry_mask(
-        [shape], out_shape=local.shape, transform=rasterio.Affine(*local.transform), invert=True, all_touched=True
-    )
+    touched = shape_mask(shape, local, all_touched=True)
     a, _, c, _, e, f = local.transform
     rows, cols = np.nonzero(touched)
     return shapely.union_all(shapely.box(c + a * cols, f + e * (rows + 1), c + a * (cols + 1), f + e * rows))

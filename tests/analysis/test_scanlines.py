@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rasterio.features import rasterize
 
 from terrascope_nb.analysis.pixels import Grid, feature_pixels, features_pixels
-from terrascope_nb.analysis.scanlines import centre_runs
+from terrascope_nb.analysis.scanlines import centre_mask, centre_runs
 
 SHAPE = (14, 17)
 TRANSFORMS = {
@@ -70,6 +70,9 @@ def test_the_pixels_are_those_that_gdal_draws(shape, window):
     geometry, transform = shape
     (runs,) = centre_runs([geometry], transform, [window])
     np.testing.assert_array_equal(filled(runs, window), drawn(geometry, transform, window))
+    if window[0] == window[2] == 0:
+        mask = centre_mask(geometry, transform, (window[1], window[3]))
+        np.testing.assert_array_equal(mask, drawn(geometry, transform, window))
 
 
 @given(st.lists(shapes(), min_size=1, max_size=6))
