@@ -59,16 +59,13 @@ def step_times(groups: Sequence[Sequence[pystac.Item]]) -> list[np.datetime64]:
     Two groups of the same instant (neighbours that were asked not to fuse) are set apart by a microsecond each, since
     a time axis with repeated values cannot be selected from.
     """
-    times: list[np.datetime64] = []
-    taken: set[np.datetime64] = set()
+    taken: dict[datetime, None] = {}
     for group in groups:
-        moment = min(moment_of(item) for item in group)
-        stamp = np.datetime64(_naive_utc(moment), "us")
-        while stamp in taken:
-            stamp = stamp + np.timedelta64(1, "us")
-        taken.add(stamp)
-        times.append(stamp.astype("datetime64[ns]"))
-    return times
+        moment = _naive_utc(min(map(moment_of, group)))
+        while moment in taken:
+            moment += timedelta(microseconds=1)
+        taken[moment] = None
+    return list(np.array(list(taken), "datetime64[us]").astype("datetime64[ns]"))
 
 
 def _naive_utc(moment: datetime) -> datetime:

@@ -14,7 +14,16 @@ from shapely.geometry.base import BaseGeometry
 
 from terrascope_nb.errors import AreaError, MissingCrsError, near_misses
 from terrascope_nb.extent import lonlat
-from terrascope_nb.extent.features import LONLAT, Aoi, Feature, Kind, crs_text, is_geographic, plain
+from terrascope_nb.extent.features import (
+    LONLAT,
+    Aoi,
+    Feature,
+    Kind,
+    crs_text,
+    is_geographic,
+    plain,
+    transformer_between,
+)
 from terrascope_nb.extent.guesses import advice, candidates, numbers
 
 __all__ = ["Draft", "finished"]
@@ -271,7 +280,7 @@ def _check_place(draft: Draft, shapes: np.ndarray, crs: str) -> None:
     if use is None:
         return
     x0, y0, x1, y1 = _bounds(shapes)
-    to_degrees = pyproj.Transformer.from_crs(crs, LONLAT, always_xy=True)
+    to_degrees = transformer_between(crs, LONLAT)
 
     def outside(x: float, y: float) -> bool:
         lon, lat = to_degrees.transform(x, y)

@@ -229,7 +229,8 @@ def is_geographic(crs: str) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> pyproj.Transformer:
+def transformer_between(source: str, target: str) -> pyproj.Transformer:
+    """Return what changes coordinates, x first on both sides."""
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
@@ -258,7 +259,7 @@ def reproject(shapes: np.ndarray, source: str, target: str) -> np.ndarray:
     """
     if source == target:
         return shapes
-    transformer = _transformer(source, target)
+    transformer = transformer_between(source, target)
 
     def move(xy: np.ndarray) -> np.ndarray:
         return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
@@ -285,7 +286,7 @@ def _short(crs: str) -> str:
 
 def _ellipsoid_area(geometry: BaseGeometry) -> float:
     """Return km²: the cylindrical equal-area projection keeps the area on the ellipsoid exactly, the whole world too."""
-    move = _transformer(LONLAT, "+proj=cea +ellps=WGS84 +units=m +no_defs")
+    move = transformer_between(LONLAT, "+proj=cea +ellps=WGS84 +units=m +no_defs")
     flat = shapely.transform(
         shapely.segmentize(geometry, 0.1), lambda xy: np.column_stack(move.transform(xy[:, 0], xy[:, 1]))
     )
