@@ -50,10 +50,14 @@ def _in_order(
     pool: ThreadPoolExecutor, tasks: Iterable[Task], prepare: Callable[[Task], Ready]
 ) -> Iterator[tuple[Task, Callable[[], Ready]]]:
     queue: deque[tuple[Task, Future[Ready]]] = deque()
+    added = 0
     for task in tasks:
         queue.append((task, pool.submit(prepare, task)))
-        if len(queue) > _AHEAD:
+        added += 1
+        # The first that is ready is worked on at once; two for each that is taken, and the queue grows all the same.
+        if len(queue) > _AHEAD or (added >= 2 and queue[0][1].done()):
             first, coming = queue.popleft()
+            added = 0
             yield first, partial(result_of, coming)
     for last, coming in queue:
         yield last, partial(result_of, coming)

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import Future
 from functools import partial
 from types import SimpleNamespace
 
@@ -138,3 +139,31 @@ def test_what_found_no_room_is_asked_for_when_there_is_some_in_the_order_it_is_r
     stream.room += 2
     backlog.done([queues[3]])
     assert stream.asked == ["file 0", "file 1", "file 2"]
+
+
+class _AtOnce:
+    """A pool whose work is done when it is given."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def submit(self, task, *arguments):
+        coming = Future()
+        coming.set_result(task(*arguments))
+        return coming
+
+    def shutdown(self, **_):
+        pass
+
+
+def test_the_first_that_is_ready_is_worked_on_at_once_and_more_are_got_ready_each_time(monkeypatch):
+    monkeypatch.setattr(ahead, "ThreadPoolExecutor", _AtOnce)
+    begun = []
+    with ready(range(60), lambda task: begun.append(task) or -task, remote=True) as coming:
+        lead = []
+        for number, (task, made) in enumerate(coming):
+            assert (task, made()) == (number, -number)
+            lead.append(len(begun) - number - 1)
+    assert lead[:3] == [1, 2, 3]
+    assert max(lead) == ahead._AHEAD
+    assert begun == list(range(60))
