@@ -58,15 +58,13 @@ class Program:
         """Return the result, which lies in ``out`` or else in the scratch memory."""
         shape = next(iter(named.values())).shape
         results: dict[int, NDArray[Any]] = {}
-        last = self.operations[-1]
+        end = self.operations[-1][2]
         with np.errstate(all="ignore"):
-            for operation in self.operations:
-                rule, operands, place = operation
+            for rule, operands, place in self.operations:
                 given = [self._operand(one, named, results) for one in operands]
-                is_last = out is not None and operation is last
-                room = out if is_last else scratch.take(f"formula{place}", shape, np.float32)
+                room = scratch.take(f"formula{place}", shape, np.float32) if out is None or place != end else out
                 results[place] = rule(*given, out=room)
-        return results[last[2]]
+        return results[end]
 
     @staticmethod
     def _operand(one: Any, named: Mapping[str, Any], results: Mapping[int, Any]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from terrascope_nb.raster.info import FileInfo
 _Raw = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
 _LATER = "later"
 """Name of the memory of scenes after the first, of which the gaps are filled."""
+_BITS = 2**16
+"""Pixels that are filled or blanked at once."""
 
 
 class Look:
@@ -96,7 +99,15 @@ class Look:
         return values
 
     def _blank(self, values: NDArray[np.float32], gone: NDArray[np.bool_]) -> None:
-        blank(values, gone, self._scratch.take("bits", self.shape, np.int32))
+        for rows, bits in self._in_rows():
+            blank(values[rows], gone[rows], bits)
+
+    def _in_rows(self) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+        """Yield some rows after the other, and room for their bits."""
+        high = max(1, _BITS // max(1, math.prod(self.shape[1:])))
+        for top in range(0, self.shape[0], high):
+            rows = slice(top, min(top + high, self.shape[0]))
+            yield rows, self._scratch.take("bits", (rows.stop - top, *self.shape[1:]), np.int32)
 
     def _raw(self, number: int) -> _Raw | None:
         if number not in self._values:
@@ -127,7 +138,8 @@ class Look:
                 if found is not None:
                     values, gone = found
                     take = gaps if gone is None else np.greater(gaps, gone)
-                    fill(fused, values, take, self._scratch.take("bits", self.shape, np.int32))
+                    for rows, bits in self._in_rows():
+                        fill(fused[rows], values[rows], take[rows], bits)
                     gaps = None if gone is None else np.logical_and(gaps, gone, out=gaps)
                     gaps = gaps if gaps is not None and gaps.any() else None
         return None if fused is None else (fused, gaps)

@@ -209,7 +209,7 @@ def rank_stored(
     """Return the percentile of stored numbers (time, y, x), `Decoder.gap` where not valid, and how many are valid.
 
     The numbers are ranked as they are stored, and only those beside the percentile become values. The stack is written
-    over, and the results lie in scratch memory.
+    over, and the results lie in scratch memory or in that of the stack.
     """
     gap = stack.dtype.type(decoder.gap)
     return _percentile(stack, lambda row, out: np.equal(row, gap, out=out), percent, decoder, scratch)
@@ -233,14 +233,18 @@ def _percentile(
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """Return a percentile of the valid numbers of a stack; with a decoder, what is missing is the largest number."""
     length, shape = len(stack), stack.shape[1:]
-    result: NDArray[np.float32] = scratch.take("percentile", (math.prod(shape),), np.float32)
+    # The middle of values is left in the memory of the first date, which nobody asks for any more.
+    is_middle = percent == 50 and 0 < length <= LONG
+    in_place = is_middle and decoder is None
+    result: NDArray[np.float32] = (
+        stack[0].reshape(-1) if in_place else scratch.take("percentile", (math.prod(shape),), np.float32)
+    )
     number: NDArray[np.uint16] = scratch.take("number", result.shape, np.uint16)
     if not length:
         result.fill(np.nan)
         number.fill(0)
         return result.reshape(shape), number.reshape(shape)
     columns = stack.reshape(length, -1)
-    is_middle = percent == 50 and length <= LONG
     width = _ROW // stack.itemsize if is_middle else at_once(length)
     for begin in range(0, result.size, width):
         part, out, valid = (
