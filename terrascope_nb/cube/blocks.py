@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any, TypeVar
 
@@ -19,11 +20,15 @@ from terrascope_nb.cube.plan import BandPlan, Failure, Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import Keep, keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for, valid_numbers
 from terrascope_nb.errors import AccessError, CorruptAssetError
+from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.grid import PixelGrid, same_crs
 from terrascope_nb.raster.window import Window, lookup_for, own_reader, read_window, take
 
 _AT_ONCE = 2**16
 """Pixels that are decoded at once: they and what is made of them fit in a core's cache."""
+_STRIP = 2**21
+"""Pixels that are read at once, at least, where a block is larger; a row of blocks is never cut."""
+_Place = tuple[tuple[int, int], int]
 _Read = TypeVar("_Read")
 _Edges = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
@@ -81,25 +86,38 @@ def read_source(
     """
 
     def read(href: str) -> Window:
-        how = functools.partial(
-            read_window,
-            href,
-            resampling=resampling,
-            band=source.band_index,
-            variable=source.variable,
-            nodata=source.nodata,
-        )
-        if source.variable is None and resampling == "nearest":
-            reader = own_reader(href, source.band_index)
-            placed = None if reader is None else place(reader.info.grid, grid, resampling)
-            if reader is not None and reader.info.grid.crs and placed is None:
-                return take(reader, lookup_for(reader.info.grid, reader.info.levels, grid))
-            if reader is not None and placed is not None and wanted is not None:
-                pieces = wanted_pieces(reader.info.block, *placed, grid.shape, wanted)
-                return how(grid) if pieces is None else joined(how, grid, pieces)
-        return how(grid)
+        reader, placed = _placed(source, href, grid, resampling)
+        return _window(source, href, grid, resampling, wanted, reader, placed)
 
     return _guarded(plan, source, read)
+
+
+def _placed(source: Source, href: str, grid: PixelGrid, resampling: str) -> tuple[Any, _Place | None]:
+    """Return our reader of a file, and where the grid begins in it; None where GDAL reads it, or pixels are looked up."""
+    if source.variable is not None or resampling != "nearest":
+        return None, None
+    reader = own_reader(href, source.band_index)
+    return reader, None if reader is None else place(reader.info.grid, grid, resampling)
+
+
+def _window(
+    source: Source, href: str, grid: PixelGrid, resampling: str, wanted: Keep | None, reader: Any, placed: _Place | None
+) -> Window:
+    if reader is not None and reader.info.grid.crs and placed is None:
+        return take(reader, lookup_for(reader.info.grid, reader.info.levels, grid))
+    how = functools.partial(
+        read_window,
+        href,
+        resampling=resampling,
+        band=source.band_index,
+        variable=source.variable,
+        nodata=source.nodata,
+        reader=reader,
+    )
+    if reader is not None and placed is not None and wanted is not None:
+        pieces = wanted_pieces(reader.info.block, *placed, grid.shape, wanted)
+        return how(grid) if pieces is None else joined(how, grid, pieces)
+    return how(grid)
 
 
 def _guarded(plan: Plan, source: Source, read: Callable[[str], _Read]) -> _Read | None:
@@ -220,18 +238,20 @@ def fuse_step(
         wanted = keep if todo is None else todo if keep is None else todo.both(keep)
         if wanted is not None and not wanted.pixels.any():
             continue
-        window = read_source(plan, source, grid, band.resampling, wanted)
-        if window is None:
-            continue
         last = rank + 1 == len(step.scenes)
         if plan.physical and band.band.kind == "measurement":
-            values = _values(plan, band, source, window, wanted)
+            values = _read_values(plan, band, source, grid, wanted)
+            if values is None:
+                continue
             if block is None:
                 block = values
             else:
                 np.copyto(block, values, where=np.isnan(block))
             left = None if last else np.isnan(block)
         else:
+            window = read_source(plan, source, grid, band.resampling, wanted)
+            if window is None:
+                continue
             block = np.full(grid.shape, band.fill, dtype=band.dtype) if block is None else block
             take = _valid(band, source, window)
             if wanted is not None:
@@ -262,8 +282,48 @@ def _valid(band: BandPlan, source: Source, window: Window) -> NDArray[np.bool_]:
     return window.inside & valid_numbers(window.stored, nodata, None)
 
 
-def _values(plan: Plan, band: BandPlan, source: Source, window: Window, wanted: Keep | None) -> NDArray[np.float32]:
-    """Return physical values, NaN where not valid, not wanted or not in the file; a few rows at a time, in one pass."""
+def _read_values(
+    plan: Plan, band: BandPlan, source: Source, grid: PixelGrid, wanted: Keep | None
+) -> NDArray[np.float32] | None:
+    """Return physical values of one file, NaN where not valid, not wanted or not in the file; None when it failed.
+
+    A file with our grid's pixels is read a few rows of blocks at a time, so that no stored numbers of all are held.
+    """
+
+    def read(href: str) -> NDArray[np.float32]:
+        reader, placed = _placed(source, href, grid, band.resampling)
+        values = np.empty(grid.shape, dtype="float32")
+        for top, bottom in _strips(reader, placed, grid):
+            some = values[top:bottom]
+            kept = wanted if wanted is None or bottom - top == grid.shape[0] else wanted.rows(top, bottom)
+            if kept is not None and not kept.pixels.any():
+                some.view("int32").fill(-1)  # the NaN that `blank` writes
+                continue
+            at = None if placed is None else ((placed[0][0] + top, placed[0][1]), placed[1])
+            part = grid.crop(top, 0, bottom - top, grid.shape[1])
+            window = _window(source, href, part, band.resampling, kept, reader, at)
+            _write_values(plan, band, source, window, kept, some)
+        return values
+
+    return _guarded(plan, source, read)
+
+
+def _strips(reader: Any, placed: _Place | None, grid: PixelGrid) -> Iterator[tuple[int, int]]:
+    """Yield first and last+1 of rows that are read at once: whole rows of blocks, or all where that is not known."""
+    rows, cols = grid.shape
+    if placed is None or not isinstance(reader, NativeReader):  # a server is asked for all at once
+        yield 0, rows
+        return
+    high = reader.info.block[0] * placed[1]
+    high *= max(1, _STRIP // (high * cols))
+    edges = [0, *range(high - placed[0][0] % high, rows, high), rows]
+    yield from itertools.pairwise(edges)
+
+
+def _write_values(
+    plan: Plan, band: BandPlan, source: Source, window: Window, wanted: Keep | None, values: NDArray[np.float32]
+) -> None:
+    """Write physical values of a window, NaN where not valid, not wanted or not in the file; in one pass."""
     coding = choose_coding(source, window.info, band.band, foreign=plan.foreign)
     stored = (
         window.stored if window.stored.dtype.isnative else window.stored.astype(window.stored.dtype.newbyteorder("="))
@@ -271,7 +331,6 @@ def _values(plan: Plan, band: BandPlan, source: Source, window: Window, wanted: 
     decoder = decoder_for(stored.dtype.name, coding, range_for(coding, band.band))
     rows, cols = stored.shape
     inside = None if window.inside.all() else window.inside
-    values = np.empty((rows, cols), dtype="float32")
     height = min(rows, max(1, _AT_ONCE // cols))
     gone, spare = np.empty((2, height, cols), dtype=bool)
     bits = np.empty((height, cols), dtype="int32")
@@ -287,7 +346,6 @@ def _values(plan: Plan, band: BandPlan, source: Source, window: Window, wanted: 
         if decoder.fraction is None:  # a scale may lead beyond what float32 holds
             np.logical_or(gone[:n], ~np.isfinite(values[top:bottom]), out=gone[:n])
         blank(values[top:bottom], gone[:n], bits[:n])
-    return values
 
 
 def read_keeps(

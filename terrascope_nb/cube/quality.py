@@ -43,6 +43,13 @@ class Keep:
         fine = coarse.repeat(factor, axis=1)[:, col : col + cols].repeat(factor, axis=0)
         return fine[row : row + bottom - top]
 
+    def rows(self, top: int, bottom: int) -> Keep:
+        """Return it for some rows of the piece."""
+        row, factor = self.at[0] + top, self.factor
+        return Keep(
+            self.pixels[row // factor : -(-(self.at[0] + bottom) // factor)], factor, (row % factor, self.at[1])
+        )
+
     def both(self, other: Keep) -> Keep:
         """Return what is kept by this one, which is as fine as the grid, and by another one."""
         rows, cols = self.pixels.shape

@@ -130,6 +130,7 @@ def read_window(
     band: int = 1,
     variable: str | None = None,
     nodata: float | None = None,
+    reader: Reader | None = None,
 ) -> Window:
     """Return the stored numbers of a file on a grid.
 
@@ -147,6 +148,8 @@ def read_window(
         Name of the variable in a NetCDF file.
     nodata : float, optional
         Stored number that must not take part in an average; the file's own when None.
+    reader : Reader, optional
+        A reader of that band, where the caller has one.
 
     Returns
     -------
@@ -158,17 +161,23 @@ def read_window(
     AssetUnreachableError, CorruptAssetError, NotLoadableError
         As `read_info`; a read that fails half-way is a `CorruptAssetError`, never zeros.
     """
-    with open_reader(href, band=band, variable=variable) as reader:
-        info = reader.info
-        if not info.grid.crs:
-            raise CorruptAssetError(f"{href} says no coordinate system, so it cannot be placed on a grid.", href=href)
-        for factor in whole_factors(info.grid, grid, resampling):
-            at = grid.offset_in(info.grid, factor)
-            if at is not None:
-                return _repeated(reader, grid, at, factor)
-        if resampling != "nearest":
-            return _warped(reader, grid, resampling, nodata)
-        return _nearest(reader, grid)
+    if reader is not None:
+        return _read_on(reader, href, grid, resampling, nodata)
+    with open_reader(href, band=band, variable=variable) as opened:
+        return _read_on(opened, href, grid, resampling, nodata)
+
+
+def _read_on(reader: Reader, href: str, grid: PixelGrid, resampling: str, nodata: float | None) -> Window:
+    info = reader.info
+    if not info.grid.crs:
+        raise CorruptAssetError(f"{href} says no coordinate system, so it cannot be placed on a grid.", href=href)
+    for factor in whole_factors(info.grid, grid, resampling):
+        at = grid.offset_in(info.grid, factor)
+        if at is not None:
+            return _repeated(reader, grid, at, factor)
+    if resampling != "nearest":
+        return _warped(reader, grid, resampling, nodata)
+    return _nearest(reader, grid)
 
 
 def whole_factors(file_grid: PixelGrid, grid: PixelGrid, resampling: str) -> list[int]:

@@ -13,6 +13,7 @@ import rasterio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from terrascope_nb.cube import blocks
 from terrascope_nb.cube.blocks import read_block, read_keeps
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.quality import Keep
@@ -79,6 +80,20 @@ def test_no_block_is_decoded_twice_whatever_is_made_of_the_bands(scenes, decoded
     assert flags == {href_of(item, "SCL") for item in scenes}
 
 
+@pytest.mark.parametrize("mask", [None, "clear"])
+def test_a_few_rows_of_blocks_at_a_time_are_the_whole(scenes, window_box, decoded, monkeypatch, mask):
+    area = window_box(37, 141, 700, 801)
+    whole = load(scenes, ["B04", "B11"], mask=mask, area=area).compute()
+    read = dict(decoded)
+    decoded.clear()
+    monkeypatch.setattr(blocks, "_STRIP", 1)
+    parts = load(scenes, ["B04", "B11"], mask=mask, area=area).compute()
+    for name in whole.data_vars:
+        np.testing.assert_array_equal(parts[name].values.view("i4"), whole[name].values.view("i4"))
+    assert dict(decoded) == read
+    assert np.isfinite(whole["B04"]).any()
+
+
 def test_blocks_that_the_mask_removes_are_not_decoded(scenes, decoded):
     load(scenes, ["B04", "B11"], mask="clear").compute()
     per_file = collections.Counter(path for path, *_ in decoded)
@@ -103,6 +118,16 @@ def test_the_quality_band_itself_waits_for_no_mask(scenes, decoded):
     cube = load(scenes, ["SCL"], mask="clear")
     np.testing.assert_array_equal(np.unique(cube["SCL"].values), [CLEAR, CLOUD])
     assert max(decoded.values()) == 1
+
+
+@pytest.mark.parametrize(("factor", "at"), [(1, (0, 0)), (2, (1, 1)), (2, (0, 1)), (3, (2, 0))])
+def test_rows_of_a_mask_are_those_of_the_whole(rng, factor, at):
+    keep = Keep(rng.random((9, 8)) < 0.5, factor, at)
+    rows, cols = 9 * factor - at[0], 8 * factor - at[1]
+    for top, bottom in itertools.combinations(range(rows + 1), 2):
+        np.testing.assert_array_equal(
+            keep.rows(top, bottom).over(0, bottom - top, cols), keep.over(0, rows, cols)[top:bottom]
+        )
 
 
 def test_a_mask_travels_light(scenes):
