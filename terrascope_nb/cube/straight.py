@@ -16,6 +16,7 @@ import numpy as np
 from dask import _task_spec
 from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef
 
+from terrascope_nb.cube.extremes import with_own_extreme
 from terrascope_nb.cube.formula import Scratch
 
 _JOINED = getattr(_task_spec, "_execute_subgraph", None)
@@ -148,7 +149,7 @@ def straightened(graph: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _straight(node: Any, known: dict[tuple[int, Any], Straight]) -> Any:
     if not _is_joined(node) or node.kwargs:
-        return node
+        return with_own_extreme(node)
     inner, out, inputs, *given = node.args
     key = id(inner), out  # one dictionary serves all blocks of a layer
     if key not in known:
@@ -212,7 +213,7 @@ class _Writer:
         return self._written(one if isinstance(one, GraphNode) else DataNode(None, one), tasks, known)
 
     def _add(self, node: GraphNode, given: tuple[tuple[Any, int], ...]) -> int:
-        self._steps.append(_Step(node, given, self._count))
+        self._steps.append(_Step(with_own_extreme(node), given, self._count))
         self._count += 1
         return self._count - 1
 
