@@ -1,4 +1,4 @@
-"""Which pixels have their centre inside polygons: the very answer of GDAL's rasteriser, for many polygons at once.
+"""Which pixels have their centre inside valid polygons: the very answer of GDAL's rasteriser, for many at once.
 
 GDAL walks one polygon row by row; here all edges of all polygons are taken together, in the same double precision, so
 that a centre on a border goes where GDAL puts it. Without GDAL, whose import takes longer than a small series.

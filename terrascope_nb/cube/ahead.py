@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
+from terrascope_nb.cube.on_grid import Piece
 from terrascope_nb.cube.plan import Source
-from terrascope_nb.cube.stream import Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.host.waiting import carrying_stop, result_of, stoppable
 
 Task = TypeVar("Task")

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.decoding import Decoder
 from terrascope_nb.cube.look import Look
+from terrascope_nb.cube.on_grid import Keeps, Piece
 from terrascope_nb.cube.pieces import blocks_meet, cut, is_on_grid, squares
 from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.stacks import How, Layer, Running, rank_stored, rank_values, reduce_layers
 from terrascope_nb.cube.standing import Standing
-from terrascope_nb.cube.stream import Keeps, Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.host.limits import available_memory, cores
 
 _STACKS = 0.25

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from terrascope_nb.analysis.indices import Formula
 from terrascope_nb.cube.decoding import Decoder, blank, fill
 from terrascope_nb.cube.formula import Scratch
+from terrascope_nb.cube.on_grid import Keeps, Kept, Piece
 from terrascope_nb.cube.plan import Source, Step
-from terrascope_nb.cube.stream import Keeps, Kept, Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.raster.info import FileInfo
 
 _Raw = tuple[NDArray[np.float32], NDArray[np.bool_] | None]

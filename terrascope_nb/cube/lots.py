@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from terrascope_nb.analysis.partials import Moments, Partial, Statistics, Zone, moments_of, moments_of_one
 from terrascope_nb.cube.look import Look
+from terrascope_nb.cube.on_grid import Keeps, Kept, Piece
 from terrascope_nb.cube.plan import Source, Step
-from terrascope_nb.cube.stream import Keeps, Kept, Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.raster.info import FileInfo
 
 _MOST = 2**16

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from terrascope_nb.cube.on_grid import Piece
 from terrascope_nb.cube.plan import Source
 from terrascope_nb.cube.standing import Standing
-from terrascope_nb.cube.stream import Piece, Stream
+from terrascope_nb.cube.stream import Stream
 
 _SIDE = 512
 """Pixels of a piece's side, at least, where the files' blocks are smaller."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,13 @@ from terrascope_nb.catalogue.access import open_href
 from terrascope_nb.cube.blocks import clip_mask, read_source, touches
 from terrascope_nb.cube.decoding import Decoder, decoder_for
 from terrascope_nb.cube.formula import Program, Scratch, program_for
+from terrascope_nb.cube.on_grid import GridFile, Kept, LooseFile, Piece, read_partly
 from terrascope_nb.cube.plan import Plan, Scene, Source, Step
 from terrascope_nb.cube.quality import keep_mask
 from terrascope_nb.cube.values import choose_coding, range_for
 from terrascope_nb.errors import AccessError
 from terrascope_nb.products.quality import MaskRule
-from terrascope_nb.raster.blocks import NativeReader, Region
+from terrascope_nb.raster.blocks import NativeReader
 from terrascope_nb.raster.info import FileInfo
 from terrascope_nb.raster.window import Lookup, look_up, own_reader, whole_factors
 from terrascope_nb.settings import get_settings
@@ -35,143 +35,6 @@ _LOOKUPS = 12
 """Lookups that are kept: those of two tiles and two resolutions, for a few threads."""
 _TAKEN = 2**16
 """Pixels that are taken at once of a file on another grid: numpy makes a copy of their numbers, of 8 bytes each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A rectangle of the plan's grid."""
-
-    top: int
-    """First row."""
-    left: int
-    """First column."""
-    rows: int
-    """Number of rows."""
-    cols: int
-    """Number of columns."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.rows, self.cols
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file whose pixels are those of the plan's grid, or whole multiples of them."""
-
-    reader: Any
-    """Reads it: a `NativeReader` or a `RemoteReader`."""
-    at: tuple[int, int]
-    """Row and column of the grid's first pixel, in the file's pixels cut in ``factor`` x ``factor``."""
-    factor: int
-    """Grid pixels along one file pixel."""
-
-    def covers(self, piece: Piece) -> bool:
-        """Whether every pixel of a piece lies in the file."""
-        top, left = self.at[0] + piece.top, self.at[1] + piece.left
-        height, width = self.reader.info.grid.shape
-        return (
-            top >= 0
-            and left >= 0
-            and top + piece.rows <= height * self.factor
-            and left + piece.cols <= width * self.factor
-        )
-
-    def part(self, piece: Piece) -> Piece | None:
-        """Return what of a piece lies in the file; None = nothing."""
-        height, width = (side * self.factor for side in self.reader.info.grid.shape)
-        top, left = max(piece.top, -self.at[0]), max(piece.left, -self.at[1])
-        bottom = min(piece.top + piece.rows, height - self.at[0])
-        right = min(piece.left + piece.cols, width - self.at[1])
-        return Piece(top, left, bottom - top, right - left) if top < bottom and left < right else None
-
-    def region(self, piece: Piece) -> Region:
-        """Return the file's pixels under a piece."""
-        top, left = self.at[0] + piece.top, self.at[1] + piece.left
-        bottom, right = top + piece.rows, left + piece.cols
-        return top // self.factor, left // self.factor, -(-bottom // self.factor), -(-right // self.factor)
-
-    def read(self, piece: Piece, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the stored numbers of a piece that the file covers, in ``out`` where that is possible."""
-        factor = self.factor
-        top, left = self.at[0] + piece.top, self.at[1] + piece.left
-        stored: NDArray[Any] = self.reader.read(0, *self.region(piece), out=out if factor == 1 else None)
-        if factor == 1:
-            return stored
-        return repeated(stored, factor, top % factor, left % factor, piece.shape)
-
-
-def _partly(
-    file: _File, piece: Piece, out: NDArray[Any] | None
-) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
-    """Read what a file has of a piece at its edge; the rest holds anything."""
-    part = file.part(piece)
-    if part is None:
-        return None
-    there = np.s_[part.top - piece.top :, part.left - piece.left :]
-    stored = np.empty(piece.shape, file.reader.info.dtype) if out is None else out
-    inside = np.zeros(piece.shape, dtype=bool)
-    room = stored[there][: part.rows, : part.cols]
-    found = file.read(part, room)
-    if found is not room:
-        room[...] = found
-    inside[there][: part.rows, : part.cols] = True
-    return stored, inside, file.reader.info
-
-
-@dataclass(frozen=True, slots=True)
-class _Loose:
-    """A file on another grid, of which each pixel of the plan's grid takes the nearest."""
-
-    reader: Any
-    """Reads it."""
-
-
-def repeated(coarse: NDArray[Any], factor: int, row: int, col: int, shape: tuple[int, int]) -> NDArray[Any]:
-    """Return each number repeated ``factor`` times in both directions, cut to a shape that starts at (row, col)."""
-    fine = coarse.repeat(factor, axis=1).repeat(factor, axis=0)
-    return fine[row : row + shape[0], col : col + shape[1]]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the mask keeps of one scene over an area; a composite holds this of all its dates."""
-
-    bits: NDArray[np.uint8]
-    """1 = keep, in the quality file's pixels or in those of the grid, eight pixels of a row in a byte."""
-    width: int
-    """Pixels of a row."""
-    at: tuple[int, int]
-    """Grid row and column of the first pixel (may lie before the area)."""
-    factor: int
-    """Grid pixels along one pixel of the mask."""
-
-    @classmethod
-    def of(cls, keep: NDArray[np.bool_], at: tuple[int, int], factor: int) -> Kept | None:
-        """Return it for a mask (True = keep); None when that keeps nothing."""
-        return cls(np.packbits(keep, axis=1), keep.shape[1], at, factor) if keep.any() else None
-
-    def pixels(self) -> NDArray[np.bool_]:
-        """Return it whole, in its own pixels."""
-        return np.unpackbits(self.bits, axis=1, count=self.width).view(bool)
-
-    def part(self, piece: Piece) -> NDArray[np.bool_] | bool:
-        """Return it for a piece on the grid; True or False where all pixels are alike."""
-        factor = self.factor
-        row, col = piece.top - self.at[0], piece.left - self.at[1]
-        rows = self.bits[row // factor : -(-(row + piece.rows) // factor)]
-        whole = np.unpackbits(rows, axis=1, count=self.width).view(bool)
-        coarse = whole[:, col // factor : -(-(col + piece.cols) // factor)]
-        if coarse.all():
-            return True
-        if not coarse.any():
-            return False
-        return coarse if factor == 1 else repeated(coarse, factor, row % factor, col % factor, piece.shape)
-
-
-Keeps = Sequence[Kept | None] | None
-"""What the mask keeps of each scene of a step; None = the plan has no mask."""
 
 
 class Stream:
@@ -183,7 +46,7 @@ class Stream:
         self.is_remote = False
         self._expected = 0
         self._whole_blocks = get_settings().whole_blocks
-        self._files: dict[tuple[Any, str], _File | _Loose | None] = {}
+        self._files: dict[tuple[Any, str], GridFile | LooseFile | None] = {}
         self._lookups: dict[Any, Lookup] = {}
         self._lock = threading.Lock()
         self._decoders: dict[tuple[Any, ...], Decoder] = {}
@@ -206,18 +69,18 @@ class Stream:
 
     # -- files -------------------------------------------------------------------------------------------------------
 
-    def file(self, source: Source, resampling: str) -> _File | None:
+    def file(self, source: Source, resampling: str) -> GridFile | None:
         """Return the file on the plan's grid, or None when it is on another or has to be read the slow way."""
         found = self._opened(source, resampling)
-        return found if isinstance(found, _File) else None
+        return found if isinstance(found, GridFile) else None
 
-    def _opened(self, source: Source, resampling: str) -> _File | _Loose | None:
+    def _opened(self, source: Source, resampling: str) -> GridFile | LooseFile | None:
         key = (source.ref.hrefs, source.band_index), resampling
         if key not in self._files:
             self._files[key] = self._open(source, resampling)
         return self._files[key]
 
-    def _open(self, source: Source, resampling: str) -> _File | _Loose | None:
+    def _open(self, source: Source, resampling: str) -> GridFile | LooseFile | None:
         if source.failed or source.variable is not None:
             return None
         try:
@@ -230,8 +93,8 @@ class Stream:
         for factor in whole_factors(reader.info.grid, self.plan.grid, resampling):
             at = self.plan.grid.offset_in(reader.info.grid, factor)
             if at is not None:
-                return _File(reader, at, factor)
-        return _Loose(reader) if resampling == "nearest" and reader.info.grid.crs else None
+                return GridFile(reader, at, factor)
+        return LooseFile(reader) if resampling == "nearest" and reader.info.grid.crs else None
 
     def expect(self, numbers: Sequence[int], first: int, last: int) -> bool:
         """Begin to fetch the headers of the files behind HTTP of some steps, with the quality files, each step once.
@@ -294,7 +157,7 @@ class Stream:
 
     def is_loose(self, source: Source, resampling: str) -> bool:
         """Whether pixels are taken of a file on another grid, so that it is worth to `hold` an area."""
-        return isinstance(self._opened(source, resampling), _Loose)
+        return isinstance(self._opened(source, resampling), LooseFile)
 
     def _taken(self, reader: Any, piece: Piece) -> tuple[NDArray[Any], NDArray[np.bool_] | None, FileInfo] | None:
         """Return the pixels that a piece takes, in memory that this thread uses again; what is not inside is anything."""
@@ -328,11 +191,11 @@ class Stream:
         """
         file = self._opened(source, resampling)
         try:
-            if isinstance(file, _File) and file.covers(piece):
+            if isinstance(file, GridFile) and file.covers(piece):
                 return file.read(piece, out), None, file.reader.info
-            if isinstance(file, _File):
-                return _partly(file, piece, out)
-            if isinstance(file, _Loose):
+            if isinstance(file, GridFile):
+                return read_partly(file, piece, out)
+            if isinstance(file, LooseFile):
                 return self._taken(file.reader, piece)
         except AccessError:
             pass  # the slow way fails as well, and says it or records it
@@ -410,7 +273,7 @@ class Stream:
         return None if fine is None else Kept.of(fine, (area.top, area.left), 1)
 
     @staticmethod
-    def _kept_in(file: _File, area: Piece, part: Piece, mask: MaskRule) -> Kept | None:
+    def _kept_in(file: GridFile, area: Piece, part: Piece, mask: MaskRule) -> Kept | None:
         """Return what the mask keeps of the part of an area that a quality file has, in that file's pixels."""
         top, left, bottom, right = file.region(area)
         y0, x0, y1, x1 = file.region(part)

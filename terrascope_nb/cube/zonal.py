@@ -14,10 +14,11 @@ from terrascope_nb.analysis.pixels import Pixels
 from terrascope_nb.cube.ahead import Backlog, Queue, ready
 from terrascope_nb.cube.crew import work
 from terrascope_nb.cube.lots import Lot, LotLook, Target, lots_of
+from terrascope_nb.cube.on_grid import Keeps, Piece
 from terrascope_nb.cube.pieces import Cuts, cut, cut_blocks
 from terrascope_nb.cube.plan import Source, Step
 from terrascope_nb.cube.standing import Standing
-from terrascope_nb.cube.stream import Keeps, Piece, Stream
+from terrascope_nb.cube.stream import Stream
 
 _WIDE = 2**32
 """More than the columns of any grid."""

@@ -16,9 +16,10 @@ from terrascope_nb.analysis.partials import Partial, Statistics, Zone, finish_bl
 from terrascope_nb.cube.blocks import fuse_step
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.lots import LotLook, Target, lots_of
+from terrascope_nb.cube.on_grid import Piece
 from terrascope_nb.cube.reduce import time_series
 from terrascope_nb.cube.standing import standing
-from terrascope_nb.cube.stream import Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.extent.aoi import area as make_area
 from terrascope_nb.raster import blocks
 

@@ -25,6 +25,7 @@ from terrascope_nb.cube.decoding import blank, decoder_for
 from terrascope_nb.cube.formula import Scratch, program_for
 from terrascope_nb.cube.loader import load
 from terrascope_nb.cube.look import Look
+from terrascope_nb.cube.on_grid import Piece
 from terrascope_nb.cube.pieces import blocks_meet, cut
 from terrascope_nb.cube.plan import Coding
 from terrascope_nb.cube.preview import preview
@@ -32,7 +33,7 @@ from terrascope_nb.cube.ranks import comparisons, sort_columns
 from terrascope_nb.cube.reduce import composite
 from terrascope_nb.cube.stacks import How, group_times, reduce_block
 from terrascope_nb.cube.standing import standing
-from terrascope_nb.cube.stream import Piece, Stream
+from terrascope_nb.cube.stream import Stream
 from terrascope_nb.cube.values import decode
 from terrascope_nb.errors import GridError, NothingFoundError, UnknownBandError
 from terrascope_nb.raster import blocks
