@@ -89,12 +89,14 @@ def _counted(base: str) -> dict[str, Any]:
 
 def measure(given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any]:
     """Run everything; return workload -> tool -> rounds."""
-    found: dict[str, Any] = {}
-    began = time.time()
+    raw = given.results / "loading.json"
+    found: dict[str, Any] = json.loads(raw.read_text()) if given.add else {}
     for workload in given.workloads:
-        tools = [tool for tool in TOOLS[workload].split() if tool not in given.without]
-        rounds: dict[str, list[dict[str, Any]]] = {tool: [] for tool in tools}
-        for number in range(given.rounds):
+        rounds: dict[str, list[dict[str, Any]]] = found.get(workload) or {
+            tool: [] for tool in TOOLS[workload].split() if tool not in given.without
+        }
+        tools, before = [*rounds], max(map(len, rounds.values()))
+        for number in range(before, before + given.rounds):
             seed = given.seed + number
             # What the others are compared with; it also fills the page cache.
             first = one(REFERENCE if workload != "graph" else tools[0], workload, seed, given, base, folder)
@@ -109,8 +111,7 @@ def measure(given: argparse.Namespace, base: str, folder: Path) -> dict[str, Any
                 leftover.unlink()
         found[workload] = rounds
         print(report.workload_text(workload, rounds, given), flush=True)
-        given.minutes = (time.time() - began) / 60
-        (given.results / "loading.json").write_text(json.dumps(found, indent=1))
+        raw.write_text(json.dumps(found, indent=1))
         report.write(given.write, found, given)
     return found
 
@@ -123,6 +124,9 @@ def main() -> None:
     parser.add_argument("--without", default="", help="tools to leave out, with commas between")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument(
+        "--add", action="store_true", help="further rounds to those among the results, of the same seed"
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument(

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +164,23 @@ def targets_text(found: dict[str, Rounds]) -> str:
 
 def write(path: Path, found: dict[str, Rounds], given: argparse.Namespace) -> None:
     """Write the tables into the part of results.md that is about loading; other parts stay."""
-    lines = [*_preface(given), "", "### Targets", "", *table(["", "target", "measured", ""], verdicts(found))]
+    lines = [
+        *_preface(given, _count(found.values())),
+        "",
+        "### Targets",
+        "",
+        *table(["", "target", "measured", ""], verdicts(found)),
+    ]
     for workload, rounds in found.items():
-        lines += ["", f"### {workload}: {_title(workload, given)}", "", *table(HEAD, workload_rows(rounds))]
+        title = f"### {workload}: {_title(workload, given)}; rounds: {_count([rounds])}"
+        lines += ["", title, "", *table(HEAD, workload_rows(rounds))]
     put_section(path, "Loading", lines)
+
+
+def _count(several: Iterable[Rounds]) -> str:
+    """Return how many rounds some workloads had."""
+    counts = sorted({len(one) for rounds in several for one in rounds.values()})
+    return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
 
 def put_section(path: Path, title: str, lines: Sequence[str]) -> None:
@@ -200,7 +213,7 @@ def versions() -> str:
     return ", ".join(found)
 
 
-def _preface(given: argparse.Namespace) -> list[str]:
+def _preface(given: argparse.Namespace, rounds: str) -> list[str]:
     size = scenes.FULL if given.full else scenes.SMALL
     command = "python benchmarks/loading/bench.py" + (" --full" if given.full else "") + f" --seed {given.seed}"
     load = os.getloadavg()[2]
@@ -214,8 +227,8 @@ def _preface(given: argparse.Namespace) -> list[str]:
         "",
         (
             f"`{command}`: {size.name} archive (tiles of {size.side} x {size.side}, scenes of {size.radar[1]} x "
-            f"{size.radar[0]} pixels, generated), {given.rounds} rounds with areas drawn anew from the seed, "
-            f"{given.threads} threads, {given.minutes:.0f} minutes. Tools are interleaved, each run is a process of its own, "
+            f"{size.radar[0]} pixels, generated), {rounds} rounds with areas drawn anew from the seed, "
+            f"{given.threads} threads. Tools are interleaved, each run is a process of its own, "
             "the page cache is warm, no result is kept."
         ),
         "",
