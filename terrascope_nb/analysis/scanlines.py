@@ -60,6 +60,8 @@ def centre_mask(geometry: BaseGeometry, transform: Affine, shape: tuple[int, int
     return np.cumsum(steps[:, :-1], axis=1, dtype="int8").view(bool)
 
 
+_Ends = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""x and y where each edge begins, and where it ends."""
 _Owned = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Number of the geometry, row, first column and the column after the last, in pixels of its window."""
 
@@ -87,20 +89,14 @@ def _polygon_runs(shapes: NDArray[np.object_], transform: Affine, windows: NDArr
     turned = shapely.is_ccw(rings)[of_ring[first]]  # GDAL walks every ring clockwise
     first, last = np.where(turned, first + 1, first), np.where(turned, first, first + 1)
     ends = x[first], y[first], x[last], y[last]
-    found = _crossings(owner, *ends, windows[owner, 1] - windows[owner, 0]), _borders(owner, *ends)
+    found = _crossings(owner, ends, windows[owner, 1] - windows[owner, 0]), _borders(owner, ends)
     owner, row, start, stop = (np.concatenate(column) for column in zip(*found, strict=True))
     return owner, row, start, stop
 
 
-def _crossings(
-    owner: NDArray[np.int64],
-    x1: NDArray[np.float64],
-    y1: NDArray[np.float64],
-    x2: NDArray[np.float64],
-    y2: NDArray[np.float64],
-    height: NDArray[np.int64],
-) -> _Owned:
+def _crossings(owner: NDArray[np.int64], ends: _Ends, height: NDArray[np.int64]) -> _Owned:
     """Return the runs between the places where edges cross the middle of a row, two and two."""
+    x1, y1, x2, y2 = ends
     down = y1 > y2
     x1, y1, x2, y2 = np.where(down, x2, x1), np.where(down, y2, y1), np.where(down, x1, x2), np.where(down, y1, y2)
     first = np.clip(np.floor(y1 - 0.5), 0, height).astype("int64")
@@ -117,14 +113,9 @@ def _crossings(
     return owner[::2], row[::2], column[::2], column[1::2]
 
 
-def _borders(
-    owner: NDArray[np.int64],
-    x1: NDArray[np.float64],
-    y1: NDArray[np.float64],
-    x2: NDArray[np.float64],
-    y2: NDArray[np.float64],
-) -> _Owned:
+def _borders(owner: NDArray[np.int64], ends: _Ends) -> _Owned:
     """Return the runs along edges that lie on the middle of a row: GDAL takes those that go one way."""
+    x1, y1, x2, y2 = ends
     row = np.floor(y1)
     flat = (y1 == y2) & (y1 == row + 0.5) & (x1 > x2)
     start, stop = np.floor(x2[flat] + 0.5), np.floor(x1[flat] + 0.5)

@@ -31,6 +31,11 @@ def ref_of(archive, path):
     return AssetRef("item", "x", (str(path),), (), (str(archive),))
 
 
+def _put(path):
+    path.parent.mkdir()
+    path.write_bytes(b"")
+
+
 def test_a_linked_folder_that_is_turned_outwards_between_two_calls_is_refused(archive):
     ref = ref_of(archive, archive / "latest" / "x.tif")
     assert open_href(ref) == str(archive / "day" / "x.tif")
@@ -53,10 +58,8 @@ def test_a_folder_that_becomes_a_link_outwards_between_two_calls_is_refused(arch
 
 
 def test_a_folder_above_that_becomes_a_link_outwards_between_two_calls_is_refused(archive):
-    (archive / "day" / "deep").mkdir()
-    (archive / "day" / "deep" / "x.tif").write_bytes(b"")
-    (archive.parent / "outside" / "deep").mkdir()
-    (archive.parent / "outside" / "deep" / "x.tif").write_bytes(b"")
+    _put(archive / "day" / "deep" / "x.tif")
+    _put(archive.parent / "outside" / "deep" / "x.tif")
     refs = [ref_of(archive, archive / name / "deep" / "x.tif") for name in ("day", "latest")]
     assert {open_href(ref) for ref in refs} == {str(archive / "day" / "deep" / "x.tif")}
     (archive / "day").rename(archive / "before")
@@ -76,8 +79,7 @@ def test_a_file_that_becomes_a_link_outwards_is_refused_while_its_folder_is_reme
 
 
 def test_a_folder_that_moved_out_behind_a_link_is_refused(archive):
-    (archive / "day" / "deep").mkdir()
-    (archive / "day" / "deep" / "x.tif").write_bytes(b"")
+    _put(archive / "day" / "deep" / "x.tif")
     refs = [ref_of(archive, archive / name / "x.tif") for name in ("day", "latest", "day/deep", "latest/deep")]
     for ref in refs:
         open_href(ref)

@@ -244,6 +244,27 @@ def shared() -> Any:
 
 
 @pytest.fixture
+def three_tiles(make_scene: Callable[..., pystac.Item], rng: np.random.Generator) -> Callable[..., list[pystac.Item]]:
+    """Three tiles of one pass with gaps in each and flags of 20 m; ``cloud`` = rows and columns of the flags."""
+
+    def make(cloud: tuple[slice, slice] | None = None) -> list[pystac.Item]:
+        found = []
+        for tile, shift in (("31UFS", 0), ("31UES", -300), ("31UET", -150)):
+            bands = {}
+            for name in ("B04", "B08"):
+                values = rng.integers(0, 4000, (600, 600)).astype("int16")
+                values[rng.random((600, 600)) < 0.3] = 32767
+                bands[name] = values
+            bands["SCL"] = rng.choice([4, 4, 5, 9, 0], (300, 300)).astype("uint8")
+            if cloud is not None:
+                bands["SCL"][cloud] = 9
+            found.append(make_scene(bands, tile=tile, corner=(LEFT + 10 * shift, TOP)))
+        return found
+
+    return make
+
+
+@pytest.fixture
 def tif() -> Callable[..., Path]:
     """`write_tif`."""
     return write_tif

@@ -27,18 +27,9 @@ STATS = Statistics.of(["mean", "std", "min", "max", "sum", "median", "count"])
 
 
 @pytest.fixture(params=[False, True], ids=["whole", "clipped"])
-def cube(request, make_scene, rng, window_box):
+def cube(request, three_tiles, window_box):
     """Three tiles of one pass, flags of 20 m, a hole in each; a polygon's pixels or all."""
-    found = []
-    for tile, shift in (("31UFS", 0), ("31UES", -300), ("31UET", -150)):
-        bands = {}
-        for name in ("B04", "B08"):
-            values = rng.integers(0, 4000, (600, 600)).astype("int16")
-            values[rng.random((600, 600)) < 0.3] = 32767
-            bands[name] = values
-        bands["SCL"] = rng.choice([4, 4, 5, 9, 0], (300, 300)).astype("uint8")
-        bands["SCL"][100:200, 50:250] = 9
-        found.append(make_scene(bands, tile=tile, corner=(600000.0 + 10 * shift, 5700000.0)))
+    found = three_tiles(cloud=np.s_[100:200, 50:250])
     area = window_box(30, -280, 520, 700)
     if request.param:
         area = make_area(shapely.Point(600700.0, 5697100.0).buffer(2300), crs="EPSG:32631")

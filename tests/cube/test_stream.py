@@ -136,17 +136,9 @@ def test_days_fall_in_their_month_dekad_and_year():
 
 
 @pytest.fixture
-def cube(make_scene, rng, window_box):
+def cube(three_tiles, window_box):
     """Three tiles of one pass, blocks of 256, flags of 20 m, a hole in each."""
-    found = []
-    for tile, shift in (("31UFS", 0), ("31UES", -300), ("31UET", -150)):
-        bands = {}
-        for name in ("B04", "B08"):
-            values = rng.integers(0, 4000, (600, 600)).astype("int16")
-            values[rng.random((600, 600)) < 0.3] = 32767
-            bands[name] = values
-        bands["SCL"] = rng.choice([4, 4, 5, 9, 0], (300, 300)).astype("uint8")
-        found.append(make_scene(bands, tile=tile, corner=(600000.0 + 10 * shift, 5700000.0)))
+    found = three_tiles()
     return load(found, ["B04", "B08", "SCL"], area=window_box(30, -280, 520, 700), mask="clear")
 
 

@@ -72,6 +72,18 @@ def test_an_area_is_given_back_as_it_is() -> None:
         area(one, crs=32631)
 
 
+def test_the_outdated_crs_member_of_geojson_is_followed() -> None:
+    data = collection(
+        feature(shapely.box(104000, 190000, 105000, 191000)),
+        crs={"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::31370"}},
+    )
+    assert area(data).crs == "EPSG:31370"
+    with pytest.raises(AreaError, match="names no coordinate system"):
+        area(collection(feature(BELGIUM), crs={"type": "link"}))
+    crs84 = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
+    assert area(collection(feature(BELGIUM), crs=crs84)).crs == "EPSG:4326"
+
+
 # --- geometry -----------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import geopandas as gpd
 import pytest
@@ -14,14 +13,6 @@ from terrascope_nb.errors import AreaError, MissingCrsError, TerrascopeWarning
 from terrascope_nb.extent.aoi import area
 
 BELGIUM = shapely.box(4.0, 51.0, 4.5, 51.3)
-
-
-def feature(shape: shapely.Geometry | None, **more: Any) -> dict[str, Any]:
-    return {"type": "Feature", "properties": {}, "geometry": None if shape is None else mapping(shape), **more}
-
-
-def collection(*features: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"type": "FeatureCollection", "features": list(features), **more}
 
 
 # --- coordinate systems -------------------------------------------------------------------------------------------
@@ -67,18 +58,6 @@ def test_the_crs_of_a_table_is_kept_and_overridden_only_with_a_word() -> None:
     assert area(table).bbox == pytest.approx((3.7131, 51.0184, 3.7275, 51.0275), abs=2e-4)
     with pytest.warns(TerrascopeWarning, match="says EPSG:31370, but was read as EPSG:3812"):
         assert area(table, crs=3812).crs == "EPSG:3812"
-
-
-def test_the_outdated_crs_member_of_geojson_is_followed() -> None:
-    data = collection(
-        feature(shapely.box(104000, 190000, 105000, 191000)),
-        crs={"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::31370"}},
-    )
-    assert area(data).crs == "EPSG:31370"
-    with pytest.raises(AreaError, match="names no coordinate system"):
-        area(collection(feature(BELGIUM), crs={"type": "link"}))
-    crs84 = {"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}
-    assert area(collection(feature(BELGIUM), crs=crs84)).crs == "EPSG:4326"
 
 
 def test_the_srid_of_a_shapely_geometry_is_its_crs() -> None:
